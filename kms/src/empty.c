@@ -1,0 +1,1 @@
+typedef int kms_empty;
