@@ -1,0 +1,215 @@
+#include "wire/calls.h"
+
+#include "qk/pack.h"
+
+enum { VERSION = 1, TEXT_MAX = 8192, PART_MAX = 1024, SEALED_MAX = 1024, STATUS_MAX = 65536 };
+
+/* ---- pieces shared by calls and answers ---- */
+
+static void add_refs(struct qk_buf *out, const struct wire_ref *refs, uint32_t n)
+{
+    qk_pack_key(out, "refs");
+    qk_pack_array(out, n);
+    for (uint32_t i = 0; i < n; i++) {
+        qk_pack_array(out, 4);
+        qk_pack_uint(out, refs[i].kind);
+        qk_pack_bin(out, refs[i].id);
+        qk_pack_uint(out, refs[i].version);
+        qk_pack_bin(out, QK_BYTES(refs[i].hash));
+    }
+}
+
+static qk_err get_refs(struct qk_unpack *u, struct wire_ref *refs, uint32_t *n)
+{
+    QK_TRY(qk_unpack_key(u, "refs"));
+    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_RECORDS_MAX, n));
+    for (uint32_t i = 0; i < *n; i++) {
+        uint32_t four;
+        uint64_t kind;
+        QK_TRY(qk_unpack_array(u, 4, 4, &four));
+        QK_TRY(qk_unpack_uint(u, 255, &kind));
+        QK_TRY(qk_unpack_bin(u, 0, WIRE_CALL_ID_MAX, &refs[i].id));
+        QK_TRY(qk_unpack_uint(u, UINT64_MAX, &refs[i].version));
+        QK_TRY(qk_unpack_fixed(u, refs[i].hash, sizeof refs[i].hash));
+        refs[i].kind = (uint8_t)kind;
+    }
+    return QK_OK;
+}
+
+static void add_records(struct qk_buf *out, const struct qk_bytes *records, uint32_t n)
+{
+    qk_pack_key(out, "recs");
+    qk_pack_array(out, n);
+    for (uint32_t i = 0; i < n; i++) qk_pack_bin(out, records[i]);
+}
+
+static qk_err get_records(struct qk_unpack *u, struct qk_bytes *records, uint32_t *n)
+{
+    QK_TRY(qk_unpack_key(u, "recs"));
+    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_RECORDS_MAX, n));
+    for (uint32_t i = 0; i < *n; i++)
+        QK_TRY(qk_unpack_bin(u, 1, WIRE_CALL_RECORD_BYTES, &records[i]));
+    return QK_OK;
+}
+
+static qk_err get_peers(struct qk_unpack *u, struct wire_call *call)
+{
+    QK_TRY(qk_unpack_key(u, "peers"));
+    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_PEERS_MAX, &call->n_peers));
+    for (uint32_t i = 0; i < call->n_peers; i++) {
+        uint64_t id;
+        QK_TRY(qk_unpack_uint(u, UINT16_MAX, &id));
+        call->peers[i] = (uint16_t)id;
+    }
+    return QK_OK;
+}
+
+/* ---- calls ---- */
+
+void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
+{
+    qk_pack_map(out, 12);
+    qk_pack_key_uint(out, "v", VERSION);
+    qk_pack_key_uint(out, "k", (uint64_t)call->kind);
+    qk_pack_key_bin(out, "c", QK_BYTES(call->cluster));
+    qk_pack_key_str(out, "rid", qk_str(call->request_id));
+    qk_pack_key_bin(out, "raw", call->raw);
+    qk_pack_key_bin(out, "prop", call->proposal);
+    qk_pack_key(out, "peers");
+    qk_pack_array(out, call->n_peers);
+    for (uint32_t i = 0; i < call->n_peers; i++) qk_pack_uint(out, call->peers[i]);
+    qk_pack_key_bin(out, "rnd", QK_BYTES(call->rnd));
+    qk_pack_key_bin(out, "presig", call->presig);
+    add_refs(out, call->refs, call->n_refs);
+    add_records(out, call->records, call->n_records);
+    qk_pack_key(out, "fetch");
+    qk_pack_array(out, 2);
+    qk_pack_uint(out, call->fetch_kind);
+    qk_pack_bin(out, call->fetch_after);
+}
+
+static qk_err get_fetch(struct qk_unpack *u, struct wire_call *call)
+{
+    uint32_t two;
+    uint64_t kind;
+    QK_TRY(qk_unpack_key(u, "fetch"));
+    QK_TRY(qk_unpack_array(u, 2, 2, &two));
+    QK_TRY(qk_unpack_uint(u, 255, &kind));
+    call->fetch_kind = (uint8_t)kind;
+    return qk_unpack_bin(u, 0, WIRE_CALL_ID_MAX, &call->fetch_after);
+}
+
+static qk_err get_call_head(struct qk_unpack *u, struct wire_call *call)
+{
+    uint64_t version, kind;
+    struct qk_bytes rid;
+    QK_TRY(qk_unpack_map(u, 12));
+    QK_TRY(qk_unpack_key_uint(u, "v", VERSION, &version));
+    QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_FETCH, &kind));
+    QK_ENSURE(version == VERSION && kind >= WIRE_CALL_OP, QK_E_MALFORMED);
+    call->kind = (enum wire_call_kind)kind;
+    QK_TRY(qk_unpack_key_fixed(u, "c", call->cluster, sizeof call->cluster));
+    QK_TRY(qk_unpack_key_str(u, "rid", 0, sizeof call->request_id - 1, &rid));
+    QK_ENSURE(memchr(rid.p, 0, rid.len) == NULL, QK_E_MALFORMED);
+    memcpy(call->request_id, rid.p, rid.len);
+    return QK_OK;
+}
+
+qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
+{
+    QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
+    memset(out, 0, sizeof *out);
+    struct qk_unpack u = qk_unpack(in);
+    QK_TRY(get_call_head(&u, out));
+    QK_TRY(qk_unpack_key_bin(&u, "raw", 0, WIRE_CALL_RAW_BYTES, &out->raw));
+    QK_TRY(qk_unpack_key_bin(&u, "prop", 0, TEXT_MAX, &out->proposal));
+    QK_TRY(get_peers(&u, out));
+    QK_TRY(qk_unpack_key_fixed(&u, "rnd", out->rnd, sizeof out->rnd));
+    QK_TRY(qk_unpack_key_bin(&u, "presig", 0, 32, &out->presig));
+    QK_ENSURE(out->presig.len == 0 || out->presig.len == 32, QK_E_MALFORMED);
+    QK_TRY(get_refs(&u, out->refs, &out->n_refs));
+    QK_TRY(get_records(&u, out->records, &out->n_records));
+    QK_TRY(get_fetch(&u, out));
+    return qk_unpack_end(&u);
+}
+
+/* ---- answers ---- */
+
+static void add_signed(struct qk_buf *out, const struct wire_answer *a)
+{
+    qk_pack_key(out, "signed");
+    qk_pack_array(out, a->n_signed);
+    for (uint32_t i = 0; i < a->n_signed; i++) {
+        qk_pack_array(out, 2);
+        qk_pack_bin(out, a->signed_records[i].record);
+        qk_pack_bin(out, a->signed_records[i].signature);
+    }
+}
+
+void wire_answer_encode(struct qk_buf *out, const struct wire_answer *a)
+{
+    qk_pack_map(out, 13);
+    qk_pack_key_uint(out, "v", VERSION);
+    qk_pack_key_uint(out, "s", (uint64_t)a->status);
+    add_signed(out, a);
+    qk_pack_key_bin(out, "part", a->part);
+    qk_pack_key_bin(out, "sealed", a->sealed);
+    qk_pack_key(out, "presigs");
+    qk_pack_array(out, a->n_presigs);
+    for (uint32_t i = 0; i < a->n_presigs; i++) qk_pack_bin(out, QK_BYTES(a->presigs[i]));
+    qk_pack_key_str(out, "type", a->fault_type);
+    qk_pack_key_str(out, "msg", a->fault_message);
+    qk_pack_key_bool(out, "hasmsg", a->fault_has_message);
+    add_refs(out, a->refs, a->n_refs);
+    add_records(out, a->records, a->n_records);
+    qk_pack_key_uint(out, "culprit", a->culprit);
+    qk_pack_key_bin(out, "status", a->status_json);
+}
+
+static qk_err get_signed(struct qk_unpack *u, struct wire_answer *a)
+{
+    QK_TRY(qk_unpack_key(u, "signed"));
+    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_RECORDS_MAX, &a->n_signed));
+    for (uint32_t i = 0; i < a->n_signed; i++) {
+        uint32_t two;
+        QK_TRY(qk_unpack_array(u, 2, 2, &two));
+        QK_TRY(qk_unpack_bin(u, 1, WIRE_CALL_RECORD_BYTES, &a->signed_records[i].record));
+        QK_TRY(qk_unpack_bin(u, 1, 128, &a->signed_records[i].signature));
+    }
+    return QK_OK;
+}
+
+static qk_err get_presigs(struct qk_unpack *u, struct wire_answer *a)
+{
+    QK_TRY(qk_unpack_key(u, "presigs"));
+    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_PRESIGS_MAX, &a->n_presigs));
+    for (uint32_t i = 0; i < a->n_presigs; i++)
+        QK_TRY(qk_unpack_fixed(u, a->presigs[i], sizeof a->presigs[i]));
+    return QK_OK;
+}
+
+qk_err wire_answer_decode(struct qk_bytes in, struct wire_answer *out)
+{
+    QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
+    memset(out, 0, sizeof *out);
+    uint64_t version, status, culprit;
+    struct qk_unpack u = qk_unpack(in);
+    QK_TRY(qk_unpack_map(&u, 13));
+    QK_TRY(qk_unpack_key_uint(&u, "v", VERSION, &version));
+    QK_TRY(qk_unpack_key_uint(&u, "s", WIRE_ANSWER_REFUSED, &status));
+    QK_ENSURE(version == VERSION, QK_E_MALFORMED);
+    out->status = (enum wire_answer_status)status;
+    QK_TRY(get_signed(&u, out));
+    QK_TRY(qk_unpack_key_bin(&u, "part", 0, PART_MAX, &out->part));
+    QK_TRY(qk_unpack_key_bin(&u, "sealed", 0, SEALED_MAX, &out->sealed));
+    QK_TRY(get_presigs(&u, out));
+    QK_TRY(qk_unpack_key_str(&u, "type", 0, 64, &out->fault_type));
+    QK_TRY(qk_unpack_key_str(&u, "msg", 0, TEXT_MAX, &out->fault_message));
+    QK_TRY(qk_unpack_key_bool(&u, "hasmsg", &out->fault_has_message));
+    QK_TRY(get_refs(&u, out->refs, &out->n_refs));
+    QK_TRY(get_records(&u, out->records, &out->n_records));
+    QK_TRY(qk_unpack_key_uint(&u, "culprit", UINT16_MAX, &culprit));
+    out->culprit = (uint16_t)culprit;
+    QK_TRY(qk_unpack_key_bin(&u, "status", 0, STATUS_MAX, &out->status_json));
+    return qk_unpack_end(&u);
+}
