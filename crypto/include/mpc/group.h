@@ -22,6 +22,7 @@ enum {
     MPC_SCALAR_MAX = 66,  /* the longest encoding, Lq of P-521 */
     MPC_POINT_MAX = 67,   /* the longest encoding, Pt of P-521 */
     MPC_WIDE_MAX = 82,    /* the longest Lh */
+    MPC_NODE_ID_MAX = 255,
 };
 
 /** The public constants of a group; static, never freed. */
@@ -50,8 +51,7 @@ struct mpc_scalar {
 void mpc_scalar_wipe(struct mpc_scalar *s);
 
 /* A scalar that is zero at first and wiped on every way out of its scope. */
-#define MPC_SCALAR(name) \
-    __attribute__((cleanup(mpc_scalar_wipe))) struct mpc_scalar name = { { 0 } }
+#define MPC_SCALAR(name) __attribute__((cleanup(mpc_scalar_wipe))) struct mpc_scalar name = {{0}}
 
 void mpc_scalar_set_u64(struct mpc_scalar *r, uint64_t v);
 void mpc_scalar_add(const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *a,
@@ -61,6 +61,14 @@ void mpc_scalar_sub(const struct mpc_curve *c, struct mpc_scalar *r, const struc
 void mpc_scalar_neg(const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *a);
 void mpc_scalar_mul(const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *a,
     const struct mpc_scalar *b);
+/** r = a in Montgomery form (a*R mod q), for an operand that is used many times. The struct has no
+ *  type of its own for it: keep such values in variables named ..._mont and use them only as the
+ *  last argument of mpc_scalar_mul_mont. */
+void mpc_scalar_to_mont(
+    const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *a);
+/** r = a * b, b given by mpc_scalar_to_mont; half the cost of mpc_scalar_mul. r may alias. */
+void mpc_scalar_mul_mont(const struct mpc_curve *c, struct mpc_scalar *r,
+    const struct mpc_scalar *a, const struct mpc_scalar *b_mont);
 /** r = a^(q-2): the inverse, and 0 for 0. */
 void mpc_scalar_inv(const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *a);
 /** All ones iff a == 0, else 0. */
@@ -68,8 +76,8 @@ uint64_t mpc_scalar_zero_mask(const struct mpc_scalar *a);
 /** All ones iff a == b, else 0. */
 uint64_t mpc_scalar_eq_mask(const struct mpc_scalar *a, const struct mpc_scalar *b);
 /** r = mask ? a : b, mask all ones or 0. r may alias either. */
-void mpc_scalar_select(struct mpc_scalar *r, uint64_t mask, const struct mpc_scalar *a,
-    const struct mpc_scalar *b);
+void mpc_scalar_select(
+    struct mpc_scalar *r, uint64_t mask, const struct mpc_scalar *a, const struct mpc_scalar *b);
 /** r = mask ? a : 0. */
 void mpc_scalar_mask(struct mpc_scalar *r, uint64_t mask, const struct mpc_scalar *a);
 /** Is a > q/2? All ones or 0. */
@@ -80,7 +88,8 @@ void mpc_scalar_encode(const struct mpc_curve *c, uint8_t *out, const struct mpc
 /** Exactly c->lq bytes with value < q, else QK_E_MALFORMED (check C-2). */
 QK_MUST_USE qk_err mpc_scalar_decode(
     const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in);
-/** Big-endian integer of len <= MPC_WIDE_MAX bytes, mod q. len beyond that is QK_E_STATE. */
+/** Big-endian integer mod q. At most MPC_WIDE_MAX bytes and twice the width of q in words (64 bytes
+ *  for the 256-bit curves), else QK_E_STATE. Constant time in the bytes. */
 QK_MUST_USE qk_err mpc_scalar_reduce(
     const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in);
 /** Uniform: c->lh random bytes mod q; zero is allowed. */
@@ -90,14 +99,17 @@ QK_MUST_USE qk_err mpc_scalar_random(
 QK_MUST_USE qk_err mpc_scalar_random_nonzero(
     const struct mpc_curve *c, struct mpc_scalar *r, struct qk_rng *rng);
 
-/** The Lagrange coefficient at 0 of id among ids (distinct, 1..255, containing id):
- *  product of j/(j-id) over the other j. Public. QK_E_STATE if id is not among them. */
+/** Check C-1 for node ids: 1..255, strictly ascending (so distinct), at least one; as integers, so
+ *  that 0 and q cannot even be written. QK_E_MALFORMED. */
+QK_MUST_USE qk_err mpc_ids_check(const uint16_t *ids, size_t n_ids);
+/** The Lagrange coefficient at 0 of id among ids: product of j/(j-id) over the other j. Public.
+ *  QK_E_STATE if ids fails mpc_ids_check or does not contain id. */
 QK_MUST_USE qk_err mpc_lagrange_var(const struct mpc_curve *c, struct mpc_scalar *r,
     const uint16_t *ids, size_t n_ids, uint16_t id);
 
 /** r = sum over k < n of coeffs[k] * x^k, Horner. Constant time in coeffs. */
-void mpc_poly_eval(const struct mpc_curve *c, struct mpc_scalar *r,
-    const struct mpc_scalar *coeffs, size_t n, uint16_t x);
+void mpc_poly_eval(const struct mpc_curve *c, struct mpc_scalar *r, const struct mpc_scalar *coeffs,
+    size_t n, uint16_t x);
 
 /* -------------------------------------------------------------- points -- */
 
@@ -115,9 +127,10 @@ QK_MUST_USE qk_err mpc_point_init(struct mpc_point *p, const struct mpc_curve *c
 void mpc_point_clear(struct mpc_point *p);
 
 /* A point that must still be initialised, cleared on every way out of its scope. */
-#define MPC_POINT(name) __attribute__((cleanup(mpc_point_clear))) struct mpc_point name = { 0 }
+#define MPC_POINT(name) __attribute__((cleanup(mpc_point_clear))) struct mpc_point name = {0}
 
-/* In all functions below results are initialised points of the operands' curve and may alias them. */
+/* In all functions below results are initialised points of the operands' curve and may alias them.
+ */
 QK_MUST_USE qk_err mpc_point_copy(struct mpc_point *r, const struct mpc_point *a);
 void mpc_point_set_infinity(struct mpc_point *r);
 QK_MUST_USE qk_err mpc_point_set_generator(struct mpc_point *r);
@@ -140,8 +153,8 @@ QK_MUST_USE qk_err mpc_point_mul_add_var(struct mpc_point *r, const struct mpc_s
 QK_MUST_USE qk_err mpc_point_poly_eval_var(
     struct mpc_point *r, const struct mpc_point *coeffs, size_t n, uint16_t x);
 /** r = mask ? a : b, with mask all ones or 0 and secret. Neither may be O. */
-QK_MUST_USE qk_err mpc_point_select(struct mpc_point *r, uint64_t mask, const struct mpc_point *a,
-    const struct mpc_point *b);
+QK_MUST_USE qk_err mpc_point_select(
+    struct mpc_point *r, uint64_t mask, const struct mpc_point *a, const struct mpc_point *b);
 /** x(a) mod q for a != O. */
 QK_MUST_USE qk_err mpc_point_x_mod_q(struct mpc_scalar *r, const struct mpc_point *a);
 

@@ -1,0 +1,111 @@
+#include "modulus.h"
+
+#include <string.h>
+#include "ct.h"
+
+typedef unsigned __int128 u128;
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* r = (top, t) - q if that is not negative, else t; (top, t) < 2q. */
+INLINE void reduce_once(
+    uint64_t *r, const uint64_t *t, uint64_t top, const uint64_t *q, const unsigned n)
+{
+    uint64_t d[MPC_SCALAR_WORDS];
+    uint64_t borrow = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u128 v = (u128)t[i] - q[i] - borrow;
+        d[i] = (uint64_t)v;
+        borrow = (uint64_t)(v >> 64) & 1;
+    }
+    /* Keep t iff the subtraction went below zero, the top word included. */
+    uint64_t keep = ct_mask_of_bit(borrow & (top ^ 1));
+    for (unsigned i = 0; i < n; i++) r[i] = ct_select(keep, t[i], d[i]);
+    for (unsigned i = n; i < MPC_SCALAR_WORDS; i++) r[i] = 0;
+}
+
+/* Montgomery multiplication, coarsely integrated operand scanning (Koc, Acar, Kaliski 1996). */
+INLINE void mont_mul_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a,
+    const uint64_t *b, const unsigned n)
+{
+    uint64_t t[MPC_SCALAR_WORDS] = {0};
+    uint64_t top = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u128 v = 0;
+        for (unsigned j = 0; j < n; j++) {
+            v = (u128)a[j] * b[i] + t[j] + (uint64_t)(v >> 64);
+            t[j] = (uint64_t)v;
+        }
+        v = (u128)top + (uint64_t)(v >> 64);
+        uint64_t t_n = (uint64_t)v;
+        uint64_t t_n1 = (uint64_t)(v >> 64);
+
+        uint64_t k = t[0] * m->n0;
+        v = (u128)k * m->q[0] + t[0];
+        for (unsigned j = 1; j < n; j++) {
+            v = (u128)k * m->q[j] + t[j] + (uint64_t)(v >> 64);
+            t[j - 1] = (uint64_t)v;
+        }
+        v = (u128)t_n + (uint64_t)(v >> 64);
+        t[n - 1] = (uint64_t)v;
+        top = t_n1 + (uint64_t)(v >> 64);
+    }
+    reduce_once(r, t, top, m->q, n);
+}
+
+/* One copy for each width, so that loops unroll and words stay in registers. */
+void mpc_mont_mul(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+{
+    switch (m->n) {
+    case 4:
+        mont_mul_n(m, r, a, b, 4);
+        break;
+    case 6:
+        mont_mul_n(m, r, a, b, 6);
+        break;
+    default:
+        mont_mul_n(m, r, a, b, 9);
+        break;
+    }
+}
+
+void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+{
+    uint64_t t[MPC_SCALAR_WORDS] = {0};
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < m->n; i++) {
+        u128 v = (u128)a[i] + b[i] + carry;
+        t[i] = (uint64_t)v;
+        carry = (uint64_t)(v >> 64);
+    }
+    reduce_once(r, t, carry, m->q, m->n);
+}
+
+void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+{
+    uint64_t t[MPC_SCALAR_WORDS] = {0};
+    uint64_t borrow = 0;
+    for (unsigned i = 0; i < m->n; i++) {
+        u128 v = (u128)a[i] - b[i] - borrow;
+        t[i] = (uint64_t)v;
+        borrow = (uint64_t)(v >> 64) & 1;
+    }
+    uint64_t below = ct_mask_of_bit(borrow);
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < m->n; i++) {
+        u128 v = (u128)t[i] + (m->q[i] & below) + carry;
+        t[i] = (uint64_t)v;
+        carry = (uint64_t)(v >> 64);
+    }
+    memcpy(r, t, sizeof t);
+}
+
+uint64_t mpc_words_less(const uint64_t *a, const uint64_t *b, unsigned n)
+{
+    uint64_t borrow = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u128 v = (u128)a[i] - b[i] - borrow;
+        borrow = (uint64_t)(v >> 64) & 1;
+    }
+    return ct_mask_of_bit(borrow);
+}

@@ -1,0 +1,81 @@
+#include "modulus.h"
+
+#include "qk/secret.h"
+#include "ct.h"
+
+/* Big-endian bytes into words, least significant first; words must hold them. */
+static void load(uint64_t *w, const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) w[i / 8] |= (uint64_t)p[len - 1 - i] << (8 * (i % 8));
+}
+
+void mpc_scalar_encode(const struct mpc_curve *c, uint8_t *out, const struct mpc_scalar *a)
+{
+    for (size_t i = 0; i < c->lq; i++) out[c->lq - 1 - i] = (uint8_t)(a->w[i / 8] >> (8 * (i % 8)));
+}
+
+qk_err mpc_scalar_decode(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in)
+{
+    QK_ENSURE(in.len == c->lq, QK_E_MALFORMED);
+    const struct mpc_modulus *m = mpc_modulus_of(c);
+    MPC_SCALAR(v);
+    load(v.w, in.p, in.len);
+    /* Whether a received value is in range is public: out of range ends the session. */
+    QK_ENSURE(mpc_words_less(v.w, m->q, m->n) != 0, QK_E_MALFORMED);
+    *r = v;
+    return QK_OK;
+}
+
+struct wide {
+    uint64_t w[2 * MPC_SCALAR_WORDS];
+};
+
+static void wide_wipe(struct wide *v)
+{
+    qk_wipe(v, sizeof *v);
+}
+
+/* v = hi*R + lo, and v mod q = lo*(R mod q)/R + hi*(R^2 mod q)/R: two Montgomery products, whose
+ * operands need only be below R. */
+qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in)
+{
+    QK_ENSURE(in.len <= MPC_WIDE_MAX, QK_E_STATE);
+    const struct mpc_modulus *m = mpc_modulus_of(c);
+    /* 82 bytes need 11 words; secp256k1 and P-256 take at most two times 4. */
+    QK_ENSURE(in.len <= 16 * (size_t)m->n, QK_E_STATE);
+    __attribute__((cleanup(wide_wipe))) struct wide v = {{0}};
+    MPC_SCALAR(hi);
+    load(v.w, in.p, in.len);
+    mpc_mont_mul(m, hi.w, v.w + m->n, m->r2);
+    mpc_mont_mul(m, r->w, v.w, m->r1);
+    mpc_mod_add(m, r->w, r->w, hi.w);
+    return QK_OK;
+}
+
+static qk_err draw(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_rng *rng)
+{
+    uint8_t buf[MPC_WIDE_MAX];
+    qk_err err = qk_rng_fill(rng, buf, c->lh);
+    if (err == QK_OK) err = mpc_scalar_reduce(c, r, qk_bytes(buf, c->lh));
+    qk_wipe(buf, sizeof buf);
+    return err;
+}
+
+qk_err mpc_scalar_random(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_rng *rng)
+{
+    return draw(c, r, rng);
+}
+
+qk_err mpc_scalar_random_nonzero(
+    const struct mpc_curve *c, struct mpc_scalar *r, struct qk_rng *rng)
+{
+    MPC_SCALAR(v);
+    /* A second zero in a row has probability 2^-256: the generator is broken. */
+    for (int tries = 0; tries < 2; tries++) {
+        QK_TRY(draw(c, &v, rng));
+        if (mpc_scalar_zero_mask(&v) != 0) continue;
+        *r = v;
+        return QK_OK;
+    }
+    return QK_E_RNG;
+}
