@@ -18,9 +18,9 @@
 #define MPC_L_ID_KEY "id-key" /* DER of the identity public key */
 #define MPC_L_KEYREC "keyrec" /* canonical msgpack of the public key record */
 #define MPC_L_REQ    "req"    /* operation, caller, algorithm, digest or message hash, 32 random */
-#define MPC_L_SID                                                                                  \
-    "sid"                 /* proto name, u16 version, u8 curve, key_id, u32 e_net, u32 e_del,      \
-                             rec, plist, u16 t, u8 access, req, nonce_1 .. nonce_m */
+/* sid: proto name, u16 version, u8 curve, key_id, u32 e_net, u32 e_del, rec, plist, u16 t, u8
+ * access, req, nonce_1 .. nonce_m */
+#define MPC_L_SID  "sid"
 #define MPC_L_OPEN "open" /* the fields of sid without the nonces */
 
 /* ---- 00-common sections 5, 7, 9: commitments, proofs, echo, nonces ---- */

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t ct_barrier(uint64_t v)
 {
@@ -39,6 +40,14 @@ static inline void ct_select_bytes(
 {
     uint8_t m = (uint8_t)ct_barrier(mask);
     for (size_t i = 0; i < len; i++) r[i] = (uint8_t)(b[i] ^ (m & (a[i] ^ b[i])));
+}
+
+/** Wipe a local array on the way out; inlined, for leaf arithmetic where a call of OPENSSL_cleanse
+ *  would cost as much as the work. The empty asm makes the compiler believe the zeros are read. */
+static inline __attribute__((always_inline)) void ct_wipe_local(void *p, size_t len)
+{
+    memset(p, 0, len);
+    __asm__ volatile("" : : "r"(p) : "memory");
 }
 
 #endif

@@ -103,4 +103,5 @@ void mpc_gf128_mul_add(uint8_t r[static 16], const uint8_t a[static 16], const u
     uint8_t product[16];
     mpc_gf128_mul_portable(product, a, b);
     mpc_gf128_add(r, r, product);
+    ct_wipe_local(product, sizeof product);
 }

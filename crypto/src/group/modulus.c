@@ -22,6 +22,7 @@ INLINE void reduce_once(
     uint64_t keep = ct_mask_of_bit(borrow & (top ^ 1));
     for (unsigned i = 0; i < n; i++) r[i] = ct_select(keep, t[i], d[i]);
     for (unsigned i = n; i < MPC_SCALAR_WORDS; i++) r[i] = 0;
+    ct_wipe_local(d, sizeof d);
 }
 
 /* Montgomery multiplication, coarsely integrated operand scanning (Koc, Acar, Kaliski 1996). */
@@ -51,6 +52,7 @@ INLINE void mont_mul_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t 
         top = t_n1 + (uint64_t)(v >> 64);
     }
     reduce_once(r, t, top, m->q, n);
+    ct_wipe_local(t, sizeof t);
 }
 
 /* One copy for each width, so that loops unroll and words stay in registers. */
@@ -79,6 +81,7 @@ void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, co
         carry = (uint64_t)(v >> 64);
     }
     reduce_once(r, t, carry, m->q, m->n);
+    ct_wipe_local(t, sizeof t);
 }
 
 void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
@@ -98,6 +101,7 @@ void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, co
         carry = (uint64_t)(v >> 64);
     }
     memcpy(r, t, sizeof t);
+    ct_wipe_local(t, sizeof t);
 }
 
 uint64_t mpc_words_less(const uint64_t *a, const uint64_t *b, unsigned n)

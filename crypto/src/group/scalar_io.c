@@ -3,10 +3,11 @@
 #include "qk/secret.h"
 #include "ct.h"
 
-/* Big-endian bytes into words, least significant first; words must hold them. */
+/* Big-endian bytes into words, least significant first; words must hold them and be zero. */
 static void load(uint64_t *w, const uint8_t *p, size_t len)
 {
-    for (size_t i = 0; i < len; i++) w[i / 8] |= (uint64_t)p[len - 1 - i] << (8 * (i % 8));
+    for (; len >= 8; len -= 8) *w++ = qk_get_u64(p + len - 8);
+    for (size_t i = 0; i < len; i++) *w |= (uint64_t)p[len - 1 - i] << (8 * i);
 }
 
 void mpc_scalar_encode(const struct mpc_curve *c, uint8_t *out, const struct mpc_scalar *a)
