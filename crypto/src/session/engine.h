@@ -43,7 +43,6 @@ enum {
     MPC_EFFECTS_MAX = 256, /* queued at one time */
     MPC_ROUND_ABORT = 255, /* the round number of an abort frame; body { "code": bin 01 } */
     MPC_NO_ECHO = -1,
-    MPC_ECHO_BODY = -2, /* in mpc_engine_bc_hash: the whole body */
 };
 
 /* Who sends or receives a row. The two lower bits are set by the engine unless the protocol has a
@@ -141,8 +140,6 @@ struct mpc_party {
     enum mpc_state phase;
     struct mpc_blame blame;
     bool have_sid;
-    bool busy; /* inside a round function */
-    bool told; /* abort frames are out or not wanted */
     uint8_t open_id[32];
     uint8_t nonce[MPC_PARTIES_MAX][32];
     struct mpc_seen seen[MPC_ROUNDS_MAX][MPC_PARTIES_MAX][2];
