@@ -182,6 +182,48 @@ QK_TEST(proof, C_4_the_curve_id_is_hashed)
     claim_clear(&t);
 }
 
+/* The same for DLEQ, the whole proof made by hand from nonce k. */
+static qk_err handmade_dleq(
+    const struct claim *t, unsigned curve_id, const struct mpc_scalar *k, struct mpc_point *tmp)
+{
+    const struct mpc_curve *c = t->c;
+    struct mpc_scalar e, z;
+    uint8_t enc[5][MPC_POINT_MAX], i16[2], id8 = (uint8_t)curve_id, enc_z[MPC_SCALAR_MAX];
+    qk_assert_ok(mpc_point_encode(enc[0], &t->big_x));
+    qk_assert_ok(mpc_point_encode(enc[1], &t->p));
+    qk_assert_ok(mpc_point_encode(enc[2], &t->d));
+    qk_assert_ok(mpc_point_mul_base(tmp, k));
+    qk_assert_ok(mpc_point_encode(enc[3], tmp));
+    qk_assert_ok(mpc_point_mul(tmp, k, &t->p));
+    qk_assert_ok(mpc_point_encode(enc[4], tmp));
+    qk_put_u16(i16, t->i);
+    qk_assert_ok(mpc_h2s(c, &e, MPC_L_DLEQ,
+        MPC_FIELDS(QK_BYTES(t->sid), {&id8, 1}, QK_BYTES(i16), qk_str(t->role), {enc[0], c->pt},
+            {enc[1], c->pt}, {enc[2], c->pt}, {enc[3], c->pt}, {enc[4], c->pt})));
+    mpc_scalar_mul(c, &z, &e, &t->x);
+    mpc_scalar_add(c, &z, &z, k);
+    mpc_scalar_encode(c, enc_z, &z);
+    return mpc_dleq_verify(c, t->sid, t->i, t->role, &t->big_x, &t->p, &t->d,
+        qk_bytes(enc[3], c->pt), qk_bytes(enc[4], c->pt), qk_bytes(enc_z, c->lq));
+}
+
+QK_TEST(proof, C_4_the_curve_id_is_hashed_in_dleq)
+{
+    struct seeded rng = seeded_new("C_4_the_curve_id_is_hashed_in_dleq");
+    EACH_CURVE(c)
+    {
+        struct claim t;
+        struct mpc_scalar k;
+        MPC_POINT(tmp);
+        claim_init(&t, c, &rng);
+        qk_assert_ok(mpc_point_init(&tmp, c));
+        qk_assert_ok(mpc_scalar_random_nonzero(c, &k, &rng.base));
+        for (unsigned id = MPC_SECP256K1; id <= MPC_P521; id++)
+            qk_assert_err(handmade_dleq(&t, id, &k, &tmp), id == c->id ? QK_OK : QK_E_PROOF);
+        claim_clear(&t);
+    }
+}
+
 /* C-2 and C-3 inside proofs. */
 QK_TEST(proof, C_2_and_C_3_malformed_parts_are_rejected)
 {
