@@ -34,6 +34,7 @@
 
 #include "mpc/labels.h"
 #include "mpc/party.h"
+#include "mpc/session.h"
 #include "mpc/transcript.h"
 #include "qk/secret.h"
 
