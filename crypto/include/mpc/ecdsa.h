@@ -19,6 +19,7 @@
 
 #include "mpc/group.h"
 #include "mpc/otsetup.h"
+#include "mpc/record.h"
 
 enum {
     MPC_ECDSA_PART_MAX = MPC_POINT_MAX + 2 * MPC_SCALAR_MAX + 32,
@@ -29,26 +30,11 @@ enum {
 /** Bytes of the digest that this curve signs: 32, 32, 48, 64; 0 for an unknown curve. */
 size_t mpc_ecdsa_digest_len(unsigned curve);
 
-/** What signing needs of the public key record. The caller fills it from the record it trusts. */
-struct mpc_ecdsa_key {
-    uint8_t curve;
-    uint8_t key_id[16];
-    uint8_t rec[32]; /* hash of the record */
-    uint32_t e_net;
-    uint32_t e_del;
-    uint16_t t;
-    uint8_t access; /* 1: the delegate must take part */
-    uint16_t n_nodes;
-    struct mpc_peer nodes[MPC_NODES_MAX]; /* ascending */
-    struct mpc_peer delegate;             /* id MPC_DELEGATE; read only with access 1 */
-    uint8_t pk[MPC_POINT_MAX];            /* SEC1 compressed, pt bytes */
-};
-
 /* ------------------------------------------------------------- signing -- */
 
 struct mpc_ecdsa_params {
     const struct mpc_session *session;  /* peers are exactly the signers; copied */
-    const struct mpc_ecdsa_key *key;    /* copied */
+    const struct mpc_key_record *rec;   /* the record that the caller trusts; copied */
     const struct mpc_scalar *share;     /* our x_i; secret; used within the call */
     struct mpc_ot_setup *const *setups; /* one key setup per other signer, any order; references
                                            are taken */
@@ -60,8 +46,8 @@ struct mpc_ecdsa_params {
 /** Start one party of a signing session (proto 4).
  *
  *  Checks E-14 (the signers are exactly t nodes of the record, and the delegate iff access is 1;
- *  same curve, key_id, rec, epochs, t, access), the binding of every setup, and E-16 (length of the
- *  digest; h = 0 mod q is refused: anyone can forge for it).
+ *  same curve, key_id, record hash, epochs, t, access), the binding of every setup, and E-16
+ * (length of the digest; h = 0 mod q is refused: anyone can forge for it).
  *
  *  Returns    QK_OK         *out is owned by the caller (mpc_party_free)
  *             QK_E_STATE    signers, record, epochs or setups do not fit together
@@ -101,7 +87,7 @@ bool mpc_presig_uses_setup(const struct mpc_presig *presig, const uint8_t setup_
  *  Burns first: the entry goes from FREE to USED atomically and is wiped before anything is checked
  *  or computed; whatever the outcome, it is gone. Two threads that race get one answer.
  *
- *  key      must be the record and epochs it was made for, else QK_E_STATE (check E-18)
+ *  rec      must be the record and epochs it was made for, else QK_E_STATE (check E-18)
  *  signers  the ids of the signers of this request, ascending; must be those it was made with
  *  digest   QK_E_DENIED as in mpc_ecdsa_start
  *  req      32 bytes: the authorised request; the offset delta covers it
@@ -109,7 +95,7 @@ bool mpc_presig_uses_setup(const struct mpc_presig *presig, const uint8_t setup_
  *  Returns  QK_OK, QK_E_STATE (also: already used), QK_E_DENIED, 5xx
  *  Threads  safe against itself and mpc_presig_burn on the same entry
  */
-QK_MUST_USE qk_err mpc_presig_use(struct mpc_presig *presig, const struct mpc_ecdsa_key *key,
+QK_MUST_USE qk_err mpc_presig_use(struct mpc_presig *presig, const struct mpc_key_record *rec,
     const uint16_t *signers, size_t n_signers, struct qk_bytes digest, const uint8_t req[static 32],
     struct mpc_ecdsa_part *out);
 /** Burn without use. Idempotent. */
@@ -135,7 +121,7 @@ struct mpc_ecdsa_offset {
 
 /** Add the parts up, verify, and only then release the signature. Holds nothing secret.
  *
- *  key      curve, t, access and pk are used; n_parts is t (+ 1 with access 1)
+ *  rec      curve, t, access and pk are used; n_parts is t (+ 1 with access 1)
  *  digest   what was to be signed; every hd must be its hash
  *  offset   NULL for online signing
  *  der      the signature is appended: SEQUENCE of two minimal INTEGERs; s <= q/2 on secp256k1
@@ -149,7 +135,7 @@ struct mpc_ecdsa_offset {
  *                          never retry with the same R
  *           On any error der is as before.
  */
-QK_MUST_USE qk_err mpc_ecdsa_combine(const struct mpc_ecdsa_key *key,
+QK_MUST_USE qk_err mpc_ecdsa_combine(const struct mpc_key_record *rec,
     const struct mpc_ecdsa_part *parts, size_t n_parts, struct qk_bytes digest,
     const struct mpc_ecdsa_offset *offset, struct qk_buf *der);
 
