@@ -65,7 +65,7 @@ void mpc_party_free(struct mpc_party *party)
     if (!party) return;
     mpc_engine_wipe_session(party);
     clear_state(party);
-    mpc_queue_free(party);
+    mpc_queue_clear(&party->queue);
     OPENSSL_clear_free(party, sizeof *party);
 }
 

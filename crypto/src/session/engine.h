@@ -198,6 +198,13 @@ QK_MUST_USE qk_err mpc_engine_check_echo(
 QK_MUST_USE qk_err mpc_engine_effect(struct mpc_party *party, enum mpc_effect_kind kind,
     uint16_t to, const uint8_t *id, const char *name, struct qk_bytes data);
 
+/* The queue itself, for machines that are no parties (crypto/src/epoch). */
+QK_MUST_USE qk_err mpc_queue_push(struct mpc_queue *q, enum mpc_effect_kind kind, uint16_t to,
+    const uint8_t *id, const char *name, struct qk_bytes data);
+bool mpc_queue_pop(struct mpc_queue *q, struct mpc_effect *out);
+/** Wipe and free everything queued. */
+void mpc_queue_clear(struct mpc_queue *q);
+
 /* --------------------------------------------------------------- blame -- */
 
 /** Record the reason and give err back: `return mpc_fail_p(party, id, "D-4", QK_E_PROOF);`. The

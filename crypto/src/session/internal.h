@@ -27,7 +27,6 @@ QK_MUST_USE qk_err mpc_queue_frame(
     struct mpc_party *party, unsigned round, uint16_t to, struct qk_bytes body);
 /** Drop what a failed step wanted to say; keep poisoning and wiping. */
 void mpc_queue_drop_unsaid(struct mpc_party *party);
-void mpc_queue_free(struct mpc_party *party);
 
 /** End in failure: blame by err unless a reason stands, tell the peers if `tell`, wipe. */
 void mpc_engine_abort(struct mpc_party *party, qk_err err, bool tell);

@@ -2,36 +2,49 @@
 #include "session/envelope.h"
 #include "session/internal.h"
 
-static struct mpc_effect *slot_new(struct mpc_party *party, struct qk_bytes data, qk_err *err)
+qk_err mpc_queue_push(struct mpc_queue *q, enum mpc_effect_kind kind, uint16_t to,
+    const uint8_t *id, const char *name, struct qk_bytes data)
 {
-    struct mpc_queue *q = &party->queue;
-    *err = QK_E_STATE;
-    if (q->n >= MPC_EFFECTS_MAX) return NULL;
+    QK_ENSURE(q->n < MPC_EFFECTS_MAX, QK_E_STATE);
     size_t at = (q->head + q->n) % MPC_EFFECTS_MAX;
     struct qk_buf buf = QK_BUF_SECRET(MPC_FRAME_MAX + 1024);
     qk_buf_add(&buf, data.p, data.len);
-    *err = buf.err;
     if (buf.err != QK_OK) {
+        qk_err err = buf.err;
         qk_buf_free(&buf);
-        return NULL;
+        return err;
     }
     q->data[at] = buf;
+    q->e[at] = (struct mpc_effect){
+        .kind = kind, .to = to, .name = name, .data = qk_buf_view(&q->data[at])};
+    if (id) memcpy(q->e[at].id, id, 32);
     q->n++;
-    q->e[at] = (struct mpc_effect){.data = qk_buf_view(&q->data[at])};
-    return &q->e[at];
+    return QK_OK;
+}
+
+bool mpc_queue_pop(struct mpc_queue *q, struct mpc_effect *out)
+{
+    qk_buf_free(&q->taken);
+    if (q->n == 0) return false;
+    q->taken = q->data[q->head];
+    *out = q->e[q->head];
+    q->data[q->head] = (struct qk_buf)QK_BUF(0);
+    q->head = (q->head + 1) % MPC_EFFECTS_MAX;
+    q->n--;
+    return true;
+}
+
+void mpc_queue_clear(struct mpc_queue *q)
+{
+    for (size_t i = 0; i < MPC_EFFECTS_MAX; i++) qk_buf_free(&q->data[i]);
+    qk_buf_free(&q->taken);
+    q->n = 0;
 }
 
 qk_err mpc_engine_effect(struct mpc_party *party, enum mpc_effect_kind kind, uint16_t to,
     const uint8_t *id, const char *name, struct qk_bytes data)
 {
-    qk_err err;
-    struct mpc_effect *e = slot_new(party, data, &err);
-    QK_ENSURE(e, err);
-    e->kind = kind;
-    e->to = to;
-    e->name = name;
-    if (id) memcpy(e->id, id, 32);
-    return QK_OK;
+    return mpc_queue_push(&party->queue, kind, to, id, name, data);
 }
 
 qk_err mpc_queue_frame(struct mpc_party *party, unsigned round, uint16_t to, struct qk_bytes body)
@@ -51,15 +64,7 @@ qk_err mpc_queue_frame(struct mpc_party *party, unsigned round, uint16_t to, str
 
 bool mpc_party_next_effect(struct mpc_party *party, struct mpc_effect *out)
 {
-    struct mpc_queue *q = &party->queue;
-    qk_buf_free(&q->taken);
-    if (q->n == 0) return false;
-    q->taken = q->data[q->head];
-    *out = q->e[q->head];
-    q->data[q->head] = (struct qk_buf)QK_BUF(0);
-    q->head = (q->head + 1) % MPC_EFFECTS_MAX;
-    q->n--;
-    return true;
+    return mpc_queue_pop(&party->queue, out);
 }
 
 void mpc_queue_drop_unsaid(struct mpc_party *party)
@@ -81,12 +86,4 @@ void mpc_queue_drop_unsaid(struct mpc_party *party)
         kept++;
     }
     q->n = kept;
-}
-
-void mpc_queue_free(struct mpc_party *party)
-{
-    struct mpc_queue *q = &party->queue;
-    for (size_t i = 0; i < MPC_EFFECTS_MAX; i++) qk_buf_free(&q->data[i]);
-    qk_buf_free(&q->taken);
-    q->n = 0;
 }
