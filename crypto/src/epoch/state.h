@@ -1,0 +1,52 @@
+/** Inside of an epoch commit; private, open to tests. */
+#ifndef MPC_EPOCH_STATE_H
+#define MPC_EPOCH_STATE_H
+
+#include "mpc/epoch.h"
+#include "session/engine.h"
+
+enum mpc_stmt_kind { EP_PREP, EP_VOTE, EP_ABORT, EP_KINDS };
+
+/** A signature that verified (or is our own). len 0: not known. */
+struct mpc_stmt {
+    uint8_t len;
+    uint8_t sig[MPC_SIG_MAX];
+};
+
+/** What is known about one run: statements[kind][number of the participant]. */
+struct mpc_stmts {
+    struct mpc_stmt s[EP_KINDS][MPC_PARTIES_MAX];
+};
+
+struct mpc_epoch {
+    struct mpc_epoch_run run;
+    const struct mpc_signer *signer;
+    enum mpc_epoch_state state;
+    bool destroyed; /* the WIPE of DONE or ABORTED was carried out */
+    bool fenced[MPC_PARTIES_MAX];
+    struct mpc_stmts known;
+    struct mpc_queue queue;
+};
+
+/* ---- statements (statement.c) ---- */
+
+QK_MUST_USE qk_err mpc_run_check(const struct mpc_epoch_run *run);
+int mpc_run_index(const struct mpc_epoch_run *run, uint16_t id);
+/** The 64 bytes that are signed: H("ep-prep" / "ep-vote"; sid, key_id, u32 base, rec) or
+ *  H("ep-abort"; sid, key_id, u32 base). */
+QK_MUST_USE qk_err mpc_stmt_message(
+    const struct mpc_epoch_run *run, enum mpc_stmt_kind kind, uint8_t out[static 64]);
+/** Append u8 kind, u16 id, u8 len, signature for each known statement, ascending. only: a kind, or
+ *  EP_KINDS for all. */
+void mpc_stmts_encode(const struct mpc_epoch_run *run, const struct mpc_stmts *s,
+    enum mpc_stmt_kind only, struct qk_buf *out);
+/** Strictly ascending, known kinds and participants, lengths 1..MPC_SIG_MAX, nothing trailing. */
+QK_MUST_USE qk_err mpc_stmts_decode(
+    const struct mpc_epoch_run *run, struct qk_bytes in, struct mpc_stmts *out);
+
+/* ---- stored state (store.c) ---- */
+
+QK_MUST_USE qk_err mpc_epoch_encode(const struct mpc_epoch *e, struct qk_buf *out);
+QK_MUST_USE qk_err mpc_epoch_decode(struct qk_bytes in, struct mpc_epoch *e);
+
+#endif
