@@ -1,0 +1,157 @@
+#include "vault/records.h"
+
+#include "vault/db.h"
+
+static bool good_id(struct qk_bytes id)
+{
+    return id.len >= 1 && id.len <= NODE_RECORD_ID_MAX;
+}
+
+static bool good_version(uint64_t version)
+{
+    return version >= 1 && version <= INT64_MAX;
+}
+
+/* version 0: none stored. */
+static qk_err watermark(struct node_vault *v, uint8_t kind, struct qk_bytes id, uint64_t *version,
+    uint8_t hash[static 32])
+{
+    DB_STMT(st);
+    bool row;
+    QK_TRY(DB_QUERY(v, &st, "SELECT version, hash FROM record WHERE kind = ? AND id = ?",
+        DB_I(kind), DB_V(id)));
+    QK_TRY(db_step(v, st, &row));
+    *version = 0;
+    if (!row) return QK_OK;
+    QK_TRY(db_fixed(st, 1, hash, 32));
+    return db_uint(st, 0, INT64_MAX, version);
+}
+
+/* Is version with this hash older than, at odds with, or in line with what is stored? */
+static qk_err compare(struct node_vault *v, uint8_t kind, struct qk_bytes id, uint64_t version,
+    const uint8_t hash[static 32])
+{
+    uint64_t stored;
+    uint8_t stored_hash[32];
+    QK_TRY(watermark(v, kind, id, &stored, stored_hash));
+    QK_ENSURE(version >= stored, QK_E_DENIED);
+    QK_ENSURE(version > stored || memcmp(hash, stored_hash, 32) == 0, QK_E_CONFLICT);
+    return QK_OK;
+}
+
+qk_err node_vault_record_get(struct node_vault *vault, uint8_t kind, struct qk_bytes id,
+    uint64_t *version, uint8_t hash[static 32], struct qk_buf *record, struct qk_buf *cert)
+{
+    QK_ENSURE(good_id(id), QK_E_STATE);
+    VAULT_ENTER(vault);
+    DB_STMT(st);
+    QK_TRY(DB_QUERY(vault, &st,
+        "SELECT version, hash, record, cert FROM record WHERE kind = ? AND id = ?", DB_I(kind),
+        DB_V(id)));
+    QK_TRY(db_row(vault, st));
+    uint64_t found;
+    uint8_t found_hash[32];
+    QK_TRY(db_uint(st, 0, INT64_MAX, &found));
+    QK_TRY(db_fixed(st, 1, found_hash, sizeof found_hash));
+    for (int i = 0; i < 2; i++) {
+        struct qk_buf *to = i == 0 ? record : cert;
+        struct qk_bytes from = db_blob(st, 2 + i);
+        if (to == NULL) continue;
+        qk_buf_add(to, from.p, from.len);
+        QK_ENSURE(to->err == QK_OK, to->err);
+    }
+    *version = found;
+    memcpy(hash, found_hash, sizeof found_hash);
+    return QK_OK;
+}
+
+static qk_err put(struct node_vault *v, const struct node_record *r)
+{
+    QK_TRY(compare(v, r->kind, r->id, r->version, r->hash));
+    QK_TRY(DB_RUN(v, "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?, ?, ?)", DB_I(r->kind),
+        DB_V(r->id), DB_I(r->version), DB_B(r->hash, 32), DB_V(r->record), DB_V(r->cert)));
+    return DB_RUN(v, "DELETE FROM promise WHERE kind = ? AND id = ? AND version <= ?",
+        DB_I(r->kind), DB_V(r->id), DB_I(r->version));
+}
+
+qk_err node_vault_record_put(struct node_vault *vault, const struct node_record *record)
+{
+    QK_ENSURE(good_id(record->id) && good_version(record->version), QK_E_STATE);
+    QK_ENSURE(record->record.len >= 1 && record->record.len <= NODE_RECORD_MAX, QK_E_STATE);
+    QK_ENSURE(record->cert.len <= NODE_RECORD_CERT_MAX, QK_E_STATE);
+    VAULT_ENTER(vault);
+    QK_TRY(db_begin(vault));
+    return db_end(vault, put(vault, record));
+}
+
+static qk_err read_record(sqlite3_stmt *st, struct node_record *r)
+{
+    r->id = db_blob(st, 0);
+    QK_ENSURE(good_id(r->id), QK_E_CORRUPT);
+    QK_TRY(db_uint(st, 1, INT64_MAX, &r->version));
+    QK_TRY(db_fixed(st, 2, r->hash, sizeof r->hash));
+    r->record = db_blob(st, 3);
+    r->cert = db_blob(st, 4);
+    return QK_OK;
+}
+
+qk_err node_vault_record_list(struct node_vault *vault, uint8_t kind, struct qk_bytes after,
+    size_t max, bool (*each)(void *arg, const struct node_record *r), void *arg)
+{
+    QK_ENSURE(after.len <= NODE_RECORD_ID_MAX, QK_E_STATE);
+    VAULT_ENTER(vault);
+    DB_STMT(st);
+    QK_TRY(DB_QUERY(vault, &st,
+        "SELECT id, version, hash, record, cert FROM record WHERE kind = ? AND id > ? ORDER BY id",
+        DB_I(kind), DB_V(after)));
+    for (size_t i = 0; i < max; i++) {
+        bool row;
+        struct node_record r = {.kind = kind};
+        QK_TRY(db_step(vault, st, &row));
+        if (!row) return QK_OK;
+        QK_TRY(read_record(st, &r));
+        if (!each(arg, &r)) return QK_OK;
+    }
+    return QK_OK;
+}
+
+/* May a promise of hash stand beside what was promised before? */
+static qk_err compare_promise(struct node_vault *v, uint8_t kind, struct qk_bytes id,
+    uint64_t version, const uint8_t *hash, uint64_t now_ms, uint64_t hold_ms)
+{
+    DB_STMT(st);
+    bool row;
+    QK_TRY(DB_QUERY(v, &st,
+        "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?", DB_I(kind),
+        DB_V(id), DB_I(version)));
+    QK_TRY(db_step(v, st, &row));
+    if (!row) return QK_OK;
+    uint8_t promised[32];
+    uint64_t made_ms;
+    QK_TRY(db_fixed(st, 0, promised, sizeof promised));
+    QK_TRY(db_uint(st, 1, INT64_MAX, &made_ms));
+    if (memcmp(promised, hash, sizeof promised) == 0) return QK_OK;
+    bool over = now_ms > made_ms && now_ms - made_ms > hold_ms;
+    return over ? QK_OK : QK_E_CONFLICT;
+}
+
+static qk_err promise(struct node_vault *v, uint8_t kind, struct qk_bytes id, uint64_t version,
+    const uint8_t *hash, uint64_t now_ms, uint64_t hold_ms)
+{
+    QK_TRY(compare(v, kind, id, version, hash));
+    QK_TRY(compare_promise(v, kind, id, version, hash, now_ms, hold_ms));
+    /* max(): renewing a promise with a clock that went back does not shorten it. */
+    return DB_RUN(v,
+        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(kind, id, version) DO UPDATE"
+        " SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END, hash = ?4",
+        DB_I(kind), DB_V(id), DB_I(version), DB_B(hash, 32), DB_I(now_ms));
+}
+
+qk_err node_vault_promise(struct node_vault *vault, uint8_t kind, struct qk_bytes id,
+    uint64_t version, const uint8_t hash[static 32], uint64_t now_ms, uint64_t hold_ms)
+{
+    QK_ENSURE(good_id(id) && good_version(version) && now_ms <= INT64_MAX, QK_E_STATE);
+    VAULT_ENTER(vault);
+    QK_TRY(db_begin(vault));
+    return db_end(vault, promise(vault, kind, id, version, hash, now_ms, hold_ms));
+}
