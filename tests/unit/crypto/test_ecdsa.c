@@ -1,0 +1,86 @@
+/* Threshold ECDSA end to end: every curve, every kind of signer set. */
+#include "ecdsa_world.h"
+#include "seeded.h"
+
+/* All rounds, combine, verify: one signature of this signer set. */
+static void sign_once(struct ew_key *k, uint64_t seed, const uint16_t *ids, size_t n_ids)
+{
+    struct ew_run r;
+    struct mpc_ecdsa_part parts[EW_MAX];
+    QK_AUTO_BUF der = QK_BUF(MPC_ECDSA_DER_MAX);
+    ew_session(&r, k, seed, ids, n_ids, true);
+    ew_start(&r, seed);
+    qkt_run(r.net);
+    ew_parts(&r, parts);
+    qk_assert_ok(ew_combine(&r, parts, NULL, &der));
+    qk_assert_ok(
+        mpc_ecdsa_verify(k->c->id, k->rec.pk, qk_bytes(r.digest, r.digest_len), qk_buf_view(&der)));
+    ew_end(&r);
+}
+
+QK_TEST(ecdsa, every_pair_of_2_of_3_signs_on_every_curve)
+{
+    static const uint16_t pairs[][2] = {{1, 2}, {1, 3}, {2, 3}};
+    EACH_CURVE(c)
+    {
+        struct ew_key k;
+        ew_deal(&k, c->id, c->id, 3, 2, 0, NULL);
+        ew_deal_setups(&k);
+        for (size_t i = 0; i < 3; i++) sign_once(&k, 10 * c->id + i, pairs[i], 2);
+        ew_free(&k);
+    }
+}
+
+QK_TEST(ecdsa, three_signers_of_3_of_4)
+{
+    static const uint16_t sets[][3] = {{1, 2, 3}, {1, 3, 4}};
+    EACH_CURVE(c)
+    {
+        struct ew_key k;
+        ew_deal(&k, 40 + c->id, c->id, 4, 3, 0, NULL);
+        ew_deal_setups(&k);
+        for (size_t i = 0; i < 2; i++) sign_once(&k, 400 + 10 * c->id + i, sets[i], 3);
+        ew_free(&k);
+    }
+}
+
+QK_TEST(ecdsa, the_delegate_signs_with_one_node_and_with_two)
+{
+    EACH_CURVE(c)
+    {
+        for (unsigned t = 1; t <= 2; t++) {
+            static const uint16_t ids[] = {2, 3};
+            struct ew_key k;
+            ew_deal(&k, 50 + c->id, c->id, 3, t, 1, NULL);
+            ew_deal_setups(&k);
+            sign_once(&k, 500 + 10 * c->id + t, ids, t);
+            ew_free(&k);
+        }
+    }
+}
+
+QK_TEST(ecdsa, a_part_is_handed_out_once_E_22)
+{
+    static const uint16_t ids[] = {1, 2};
+    struct ew_key k;
+    struct ew_run r;
+    struct mpc_ecdsa_part parts[EW_MAX], again;
+    struct mpc_presig *presig;
+    ew_deal(&k, 60, MPC_P256, 3, 2, 0, NULL);
+    ew_deal_setups(&k);
+    ew_session(&r, &k, 60, ids, 2, true);
+    ew_start(&r, 60);
+    qkt_run(r.net);
+    ew_parts(&r, parts);
+    for (size_t i = 0; i < 2; i++) { /* E-22 */
+        struct mpc_party *party = qkt_party(r.net, ids[i])->party;
+        qk_assert_err(mpc_ecdsa_take_part(party, &again), QK_E_STATE);
+        qk_assert_err(mpc_ecdsa_take_presig(party, &presig), QK_E_STATE);
+        struct sign *s = ew_state(&r, ids[i]);
+        cr_expect(mpc_scalar_zero_mask(&s->phi) && mpc_scalar_zero_mask(&s->v) &&
+                      mpc_scalar_zero_mask(&s->r) && mpc_scalar_zero_mask(&s->sk),
+            "secrets stay after round 3");
+    }
+    ew_end(&r);
+    ew_free(&k);
+}
