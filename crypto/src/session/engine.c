@@ -114,12 +114,12 @@ static void tell_peers(struct mpc_party *party)
         if (mpc_queue_frame(party, MPC_ROUND_ABORT, 0, qk_buf_view(&body)) != QK_OK) return;
 }
 
-void mpc_engine_abort(struct mpc_party *party, qk_err err, bool tell)
+void mpc_engine_abort(struct mpc_party *party, qk_err err, bool tell, size_t first)
 {
     if (party->phase == MPC_ABORTED) return;
     fail(party, (struct mpc_blame){MPC_BLAME_N, 0, qk_err_name(err)}, err); /* if no other */
     party->phase = MPC_ABORTED;
-    mpc_queue_drop_unsaid(party);
+    mpc_queue_drop_unsaid(&party->queue, first);
     if (tell && party->s.n_peers > 1) tell_peers(party);
     mpc_engine_wipe_session(party);
     clear_state(party);
@@ -129,7 +129,7 @@ void mpc_party_expire(struct mpc_party *party)
 {
     if (party->phase != MPC_RUNNING) return;
     fail(party, (struct mpc_blame){MPC_BLAME_N, 0, "timeout"}, QK_E_TIMEOUT);
-    mpc_engine_abort(party, QK_E_TIMEOUT, true);
+    mpc_engine_abort(party, QK_E_TIMEOUT, true, 0);
 }
 
 /* ---- rounds ---- */
@@ -186,11 +186,12 @@ static qk_err replay_early(struct mpc_party *party)
 qk_err mpc_engine_advance(struct mpc_party *party)
 {
     while (party->phase == MPC_RUNNING && round_complete(party)) {
+        size_t first = party->queue.n;
         qk_err err = run_round(party);
         if (err == QK_OK && party->phase == MPC_RUNNING && party->round == 1)
             err = replay_early(party);
         if (err != QK_OK) {
-            mpc_engine_abort(party, err, true);
+            mpc_engine_abort(party, err, true, first);
             return err;
         }
     }
@@ -214,7 +215,7 @@ qk_err mpc_engine_begin(struct mpc_party *party)
 {
     qk_err err = open_session(party);
     if (err != QK_OK) {
-        mpc_engine_abort(party, err, false);
+        mpc_engine_abort(party, err, false, 0);
         return err;
     }
     return mpc_engine_advance(party);

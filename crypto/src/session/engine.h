@@ -23,8 +23,9 @@
  *
  *  A round function that fails returns its error after mpc_fail_p / mpc_fail_x
  *  / mpc_fail_n named class, culprit and check. The engine then drops every
- *  queued SEND, PERSIST and SETUP_USE, keeps SETUP_POISON and WIPE, tells the
- *  peers `abort` and wipes. A failure without a name is class N.
+ *  SEND, PERSIST and SETUP_USE which that function queued, keeps its
+ *  SETUP_POISON and WIPE, tells the peers `abort` and wipes. A failure without
+ *  a name is class N. (mpc_party_expire drops those of earlier rounds too.)
  *
  *  What has no peer on the other end (a part for a combiner) is no message:
  *  keep it in the state and let the protocol's result function hand it out.

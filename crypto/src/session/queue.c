@@ -67,11 +67,10 @@ bool mpc_party_next_effect(struct mpc_party *party, struct mpc_effect *out)
     return mpc_queue_pop(&party->queue, out);
 }
 
-void mpc_queue_drop_unsaid(struct mpc_party *party)
+void mpc_queue_drop_unsaid(struct mpc_queue *q, size_t first)
 {
-    struct mpc_queue *q = &party->queue;
-    size_t kept = 0;
-    for (size_t i = 0; i < q->n; i++) {
+    size_t kept = first < q->n ? first : q->n;
+    for (size_t i = kept; i < q->n; i++) {
         size_t from = (q->head + i) % MPC_EFFECTS_MAX, to = (q->head + kept) % MPC_EFFECTS_MAX;
         enum mpc_effect_kind kind = q->e[from].kind;
         if (kind != MPC_EFFECT_SETUP_POISON && kind != MPC_EFFECT_WIPE) {

@@ -139,7 +139,7 @@ qk_err mpc_party_receive(struct mpc_party *party, uint16_t from, struct qk_bytes
     if (err == QK_E_EARLY) return err;
     if (err != QK_OK) {
         bool by_peer = party->blame.check && strcmp(party->blame.check, "peer aborted") == 0;
-        mpc_engine_abort(party, err, !by_peer);
+        mpc_engine_abort(party, err, !by_peer, party->queue.n);
         return err;
     }
     return mpc_engine_advance(party);

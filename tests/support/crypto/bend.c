@@ -2,6 +2,7 @@
 #include "qktest/qktest.h"
 #include "driver.h"
 #include "qk/pack.h"
+#include "session/engine.h"
 
 enum { MAX_PAIRS = 16 };
 
@@ -94,4 +95,13 @@ void qkt_flip(struct qkt_frame *frame, const char *key, size_t at, uint8_t mask)
     struct qk_bytes v = qkt_field(frame, key);
     cr_assert_lt(at, v.len);
     frame->data.p[(size_t)(v.p - frame->data.p) + at] ^= mask;
+}
+
+void qkt_fix_own_echo(struct qkt_net *net, const struct qkt_frame *frame)
+{
+    struct mpc_party *party = qkt_party(net, frame->from)->party;
+    struct mpc_envelope env;
+    cr_assert_eq(mpc_envelope_decode(qk_buf_view(&frame->data), &env), QK_OK);
+    cr_assert_eq(
+        mpc_h32(party->bc[env.round][party->self_ix], MPC_L_BC, MPC_FIELDS(env.body)), QK_OK);
 }

@@ -102,7 +102,8 @@ static void send_one(struct qkt_net *net, uint16_t from, uint16_t to, struct qk_
     struct mpc_envelope env;
     cr_assert_eq(mpc_envelope_decode(data, &env), QK_OK);
     f.round = env.round;
-    if (from == net->cheater && net->hook) net->hook(net, &f, net->hook_ctx);
+    if ((from == net->cheater || net->hook_all) && net->hook) net->hook(net, &f, net->hook_ctx);
+    if (f.round == 255 && net->mute_aborts) f.drop = true;
     if (f.drop) {
         qk_buf_free(&f.data);
         return;
@@ -243,6 +244,23 @@ void qkt_expect_nothing(struct qkt_net *net)
         cr_assert_eq(net->p[i].n_persists, 0, "party %u stored something (seed %llu)", net->p[i].id,
             (unsigned long long)net->seed);
     }
+}
+
+void qkt_expect_attack(
+    struct qkt_net *net, uint16_t victim, char cls, uint16_t who, const char *check)
+{
+    for (size_t i = 0; i < net->n; i++) {
+        uint16_t id = net->p[i].id;
+        if (id == net->cheater) continue;
+        struct mpc_blame b = mpc_party_blame(net->p[i].party);
+        bool saw = victim == 0 || victim == id;
+        qkt_expect_blame(net, id, saw ? cls : (char)b.cls, saw ? who : b.party, saw ? check : NULL);
+        if (saw) continue;
+        bool fair = b.cls == MPC_BLAME_N || ((char)b.cls == cls && b.party == who);
+        cr_assert(fair, "party %u blames %c(%u) %s (seed %llu)", id, b.cls, b.party, b.check,
+            (unsigned long long)net->seed);
+    }
+    qkt_expect_nothing(net);
 }
 
 /* ---- sessions ---- */

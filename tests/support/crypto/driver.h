@@ -57,9 +57,11 @@ struct qkt_net {
     size_t n;
     struct qkt_frame *queue;
     size_t n_queue, cap_queue;
-    bool in_order; /* deliver oldest first instead of at random */
+    bool in_order;    /* deliver oldest first instead of at random */
+    bool mute_aborts; /* drop abort frames, so that everybody must find the fault alone */
 
     uint16_t cheater; /* its id, or 0 */
+    bool hook_all;    /* the hook sees the frames of all parties */
     void (*hook)(struct qkt_net *net, struct qkt_frame *frame, void *ctx);
     /* Called before each frame is given to the cheater: change its state here. May be NULL. */
     void (*before)(struct qkt_net *net, struct mpc_party *party, void *ctx);
@@ -90,6 +92,11 @@ void qkt_expire(struct qkt_net *net);
 void qkt_expect_done(struct qkt_net *net, uint16_t id);
 /** cls: 'N', 'P' or 'X'; who: 0 for N; check: NULL for any. The party must be ABORTED. */
 void qkt_expect_blame(struct qkt_net *net, uint16_t id, char cls, uint16_t who, const char *check);
+/** What every honest party says: those who saw the attack (victim: an id, or 0 for all) blame
+ *  cls(who) check, the others that or N. Nobody is DONE, nobody has stored anything. Use it with
+ *  mute_aborts and after qkt_expire. */
+void qkt_expect_attack(
+    struct qkt_net *net, uint16_t victim, char cls, uint16_t who, const char *check);
 /** Every honest party is ABORTED and none has stored anything. */
 void qkt_expect_nothing(struct qkt_net *net);
 
@@ -105,6 +112,8 @@ void qkt_add_field(struct qkt_frame *frame, const char *key, struct qk_bytes val
 void qkt_drop_field(struct qkt_frame *frame, const char *key);
 /** Swap a field's bytes in place: xor of one byte. */
 void qkt_flip(struct qkt_frame *frame, const char *key, size_t at, uint8_t mask);
+/** Let the sending party's own echo hash follow a bent broadcast frame, as a cheater would. */
+void qkt_fix_own_echo(struct qkt_net *net, const struct qkt_frame *frame);
 /** A whole frame with this envelope. out is replaced. */
 void qkt_frame_encode(struct qk_buf *out, const struct mpc_envelope *env);
 
