@@ -34,9 +34,8 @@ struct wire_server_config {
     const char *listen;                   /* URL, for example "tls+tcp://0.0.0.0:7702" */
     const struct wire_identity *identity; /* borrowed until wire_server_free */
     const struct wire_cluster *cluster;   /* borrowed until wire_server_free */
-    unsigned max_calls;                   /* handled at once; 0: WIRE_CALLS_IN_FLIGHT. Beyond it one
-                                             more request a connection waits, unread, and TCP holds
-                                             the rest back: callers see their own timeouts */
+    unsigned max_calls;                   /* handled at once; 0: WIRE_CALLS_IN_FLIGHT. A request
+                                             beyond it is answered at once with "busy" */
     unsigned handshake_ms;                /* 0: 5000 */
 
     /* Runs on NNG's threads: must not block; hands work to a pool. bytes is borrowed for the call.
@@ -84,7 +83,8 @@ struct wire_client_config {
  *  call wire_client_free. bytes is the answer (borrowed for the call) when err is QK_OK.
  *
  *  QK_OK, QK_E_TIMEOUT (the node may still act), QK_E_IO (link lost or client freed: the node may
- *  have acted), QK_E_UNEXPECTED (the node dropped the call), QK_E_MALFORMED (not an answer frame).
+ *  have acted), QK_E_BUSY (the node has max_calls in its hands and did not act), QK_E_UNEXPECTED
+ *  (the node dropped the call), QK_E_MALFORMED (not an answer frame).
  */
 typedef void (*wire_call_fn)(void *ctx, qk_err err, struct qk_bytes bytes);
 

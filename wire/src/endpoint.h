@@ -1,0 +1,59 @@
+/** NNG listeners and dialers that come back.
+ *
+ *  NNG 1.5.2 ends a listener or dialer for good when a connection under negotiation fails with
+ *  NNG_ECLOSED, and a peer can bring that about: the kernel's EPIPE is mapped to it. So both are
+ *  watched. A listener is stuck when a peer has begun to speak but its pipe never appears on the
+ *  socket; a dialer, when it has had no pipe for a long time (this also cuts short the kernel's own
+ *  patience with a silent address). Either is then replaced. `check` is called now and then, by one
+ *  thread at a time.
+ */
+#ifndef WIRE_ENDPOINT_H
+#define WIRE_ENDPOINT_H
+
+#include "tls.h"
+
+enum { WIRE_URL_MAX = 160 };
+
+struct wire_listener {
+    nng_socket sock;
+    nng_listener listener;
+    bool open;
+    char url[WIRE_URL_MAX];
+    nng_tls_config *cfg;
+    struct wire_tls_stats *stats;
+    atomic_uint_least64_t added; /* pipes that reached the socket */
+    uint64_t owed_at_check;      /* through - added at the last check */
+    uint64_t stuck_since_ms;     /* 0: not */
+    uint64_t forgiven;           /* of through: never going to appear */
+};
+
+/** setup->server must be true; setup->stats is filled in. QK_E_IO: cannot listen there. */
+QK_MUST_USE qk_err wire_listener_open(
+    struct wire_listener *l, nng_socket sock, const char *url, struct wire_tls_setup *setup);
+/** To be called for NNG_PIPE_EV_ADD_PRE. */
+void wire_listener_added(struct wire_listener *l);
+void wire_listener_check(struct wire_listener *l, uint64_t now_ms);
+/** After the socket has been closed. A zeroed one is allowed. */
+void wire_listener_free(struct wire_listener *l);
+
+struct wire_dialer {
+    nng_socket sock;
+    nng_dialer dialer;
+    bool open;
+    char url[WIRE_URL_MAX];
+    nng_tls_config *cfg;
+    struct wire_tls_stats *stats;
+    unsigned min_ms, max_ms, patience_ms;
+    unsigned backoff_ms;     /* present first delay: doubles while connections do not last */
+    uint64_t fresh_since_ms; /* when the dialer was made or its last pipe went */
+};
+
+/** setup->server must be false; setup->stats is filled in. Never waits for the network. */
+QK_MUST_USE qk_err wire_dialer_open(struct wire_dialer *d, nng_socket sock, const char *url,
+    struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms);
+/** To be called for NNG_PIPE_EV_REM_POST: how long the pipe had lasted decides the next delay. */
+void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms);
+void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms);
+void wire_dialer_free(struct wire_dialer *d);
+
+#endif

@@ -1,0 +1,172 @@
+#include "mesh_priv.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+#include "qk/log.h"
+
+bool mesh_is_up(const struct mesh_peer *p)
+{
+    return p->out_pipe.id != 0 && p->in_pipe.id != 0 && p->greeted && p->hears_us;
+}
+
+/* One thread reports for a peer at a time, so the user never sees up and down in the wrong order.
+ */
+void mesh_report(struct mesh_peer *p)
+{
+    const struct wire_mesh_config *cfg = &p->mesh->cfg;
+    (void)pthread_mutex_lock(&p->lock);
+    if (!p->reporting) {
+        p->reporting = true;
+        while (p->reported_up != mesh_is_up(p)) {
+            bool up = p->reported_up = !p->reported_up;
+            (void)pthread_mutex_unlock(&p->lock);
+            qk_log(QK_INFO, up ? "wire.peer.up" : "wire.peer.down", QK_F_INT("peer", p->node->id));
+            if (cfg->on_peer != NULL && !atomic_load(&p->mesh->closing))
+                cfg->on_peer(cfg->ctx, p->node->id, up);
+            (void)pthread_mutex_lock(&p->lock);
+        }
+        p->reporting = false;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- timer ---- */
+
+static void tick_peer(struct mesh_peer *p, uint64_t now)
+{
+    const struct wire_mesh_config *cfg = &p->mesh->cfg;
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->in_pipe.id != 0 && now - p->in_heard_ms > cfg->dead_after_ms) mesh_in_cut(p, "silent");
+    if (p->out_pipe.id != 0) {
+        /* connected, yet for too long the peer has not said that it hears us */
+        if (!p->hears_us && now - p->deaf_since_ms > cfg->dead_after_ms) {
+            p->deaf_since_ms = now;
+            (void)nng_pipe_close(p->out_pipe);
+        } else if (now - p->last_sent_ms >= cfg->heartbeat_ms) {
+            p->owes_heartbeat = true;
+            mesh_out_pump(p);
+        }
+    }
+    wire_dialer_check(&p->dialer, p->out_pipe.id != 0, now);
+    (void)pthread_mutex_unlock(&p->lock);
+    mesh_report(p);
+}
+
+static void on_tick(void *arg)
+{
+    struct wire_mesh *m = arg;
+    if (nng_aio_result(m->tick_aio) != 0 || atomic_load(&m->closing)) return;
+    uint64_t now = qk_mono_ms();
+    for (size_t i = 0; i < m->n; i++) tick_peer(&m->peers[i], now);
+    wire_listener_check(&m->listener, now);
+    nng_sleep_aio((nng_duration)m->tick_ms, m->tick_aio);
+}
+
+/* ---- life ---- */
+
+static void preset(unsigned *v, unsigned value)
+{
+    if (*v == 0) *v = value;
+}
+
+static void presets(struct wire_mesh_config *cfg)
+{
+    if (cfg->queue_bytes == 0) cfg->queue_bytes = 4u << 20;
+    preset(&cfg->heartbeat_ms, 1000);
+    preset(&cfg->dead_after_ms, 5000);
+    preset(&cfg->handshake_ms, 5000);
+    preset(&cfg->garbage_limit, 16);
+    preset(&cfg->refuse_ms, 30000);
+    preset(&cfg->reconnect_min_ms, 100);
+    preset(&cfg->reconnect_max_ms, 5000);
+}
+
+qk_err wire_mesh_new(struct wire_mesh **out, const struct wire_mesh_config *config)
+{
+    const struct wire_cluster *cluster = config->cluster;
+    QK_ENSURE(cluster != NULL && config->identity != NULL, QK_E_STATE);
+    QK_ENSURE(config->on_message != NULL, QK_E_STATE);
+    const struct wire_node *self = wire_cluster_node(cluster, config->self);
+    QK_ENSURE(self != NULL, QK_E_STATE);
+    QK_ENSURE(qk_bytes_eq(self->cert, wire_identity_cert(config->identity)), QK_E_STATE);
+    struct wire_mesh *m = calloc(1, sizeof *m);
+    QK_ENSURE(m != NULL, QK_E_NOMEM);
+    m->cfg = *config;
+    presets(&m->cfg);
+    m->tick_ms = m->cfg.heartbeat_ms / 4 + 1;
+    for (size_t i = 0; i < cluster->n; i++) {
+        if (&cluster->nodes[i] == self) continue;
+        struct mesh_peer *p = &m->peers[m->n++];
+        p->mesh = m;
+        p->node = &cluster->nodes[i];
+        (void)pthread_mutex_init(&p->lock, NULL);
+    }
+    *out = m;
+    return QK_OK;
+}
+
+qk_err wire_mesh_start(struct wire_mesh *m)
+{
+    QK_ENSURE(!m->started, QK_E_STATE);
+    m->started = true;
+    QK_TRY(mesh_in_open(m));
+    for (size_t i = 0; i < m->n; i++) QK_TRY(mesh_out_open(&m->peers[i]));
+    int rv = nng_aio_alloc(&m->tick_aio, on_tick, m);
+    QK_ENSURE(rv == 0, wire_nng_err(rv));
+    nng_sleep_aio((nng_duration)m->tick_ms, m->tick_aio);
+    return QK_OK;
+}
+
+void wire_mesh_free(struct wire_mesh *m)
+{
+    if (m == NULL) return;
+    atomic_store(&m->closing, true);
+    if (m->tick_aio != NULL) nng_aio_stop(m->tick_aio);
+    for (size_t i = 0; i < m->n; i++) mesh_out_close(&m->peers[i]);
+    if (m->pull.id != 0) (void)nng_close(m->pull);
+    if (m->recv_aio != NULL) nng_aio_stop(m->recv_aio);
+    nng_aio_free(m->tick_aio);
+    nng_aio_free(m->recv_aio);
+    wire_listener_free(&m->listener);
+    for (size_t i = 0; i < m->n; i++) {
+        mesh_out_free(&m->peers[i]);
+        (void)pthread_mutex_destroy(&m->peers[i].lock);
+    }
+    free(m);
+}
+
+/* ---- asking ---- */
+
+static struct mesh_peer *find(struct wire_mesh *m, uint16_t id)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (m->peers[i].node->id == id) return &m->peers[i];
+    return NULL;
+}
+
+bool wire_mesh_peer_up(struct wire_mesh *m, uint16_t id)
+{
+    struct mesh_peer *p = find(m, id);
+    if (p == NULL) return false;
+    (void)pthread_mutex_lock(&p->lock);
+    bool up = mesh_is_up(p);
+    (void)pthread_mutex_unlock(&p->lock);
+    return up;
+}
+
+qk_err wire_mesh_stats(struct wire_mesh *m, uint16_t id, struct wire_mesh_stats *out)
+{
+    struct mesh_peer *p = find(m, id);
+    QK_ENSURE(p != NULL, QK_E_STATE);
+    (void)pthread_mutex_lock(&p->lock);
+    *out = p->stats;
+    (void)pthread_mutex_unlock(&p->lock);
+    return QK_OK;
+}
+
+uint64_t wire_mesh_strangers(struct wire_mesh *m)
+{
+    uint64_t n = atomic_load(&m->strangers);
+    if (m->listener.stats != NULL) n += atomic_load(&m->listener.stats->refused);
+    return n;
+}

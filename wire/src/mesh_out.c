@@ -1,0 +1,256 @@
+#include "mesh_priv.h"
+
+#include <stdlib.h>
+#include <nng/protocol/pipeline0/push.h>
+#include "qk/clock.h"
+#include "qk/log.h"
+
+/* PUSH has no queue of its own here (SENDBUF 0): one frame is with NNG, the rest wait in ours,
+ * which is bounded in bytes and emptied when the link breaks. */
+
+static void drop_frame(struct mesh_peer *p, nng_msg *msg, uint32_t n_messages)
+{
+    nng_msg_free(msg);
+    p->stats.dropped += n_messages;
+}
+
+static void drop_queue(struct mesh_peer *p)
+{
+    for (struct out_frame *f = p->first; f != NULL;) {
+        struct out_frame *next = f->next;
+        drop_frame(p, f->msg, f->n_messages);
+        free(f);
+        f = next;
+    }
+    p->first = p->last = NULL;
+    p->stats.queued_bytes = 0;
+}
+
+static nng_msg *make(const void *bytes, size_t len)
+{
+    nng_msg *msg;
+    if (nng_msg_alloc(&msg, 0) != 0) return NULL;
+    if (nng_msg_append(msg, bytes, len) == 0) return msg;
+    nng_msg_free(msg);
+    return NULL;
+}
+
+static nng_msg *make_hello(const struct mesh_peer *p)
+{
+    struct wire_hello hello = {WIRE_LINK_VERSION, {0}, p->mesh->cfg.self, p->node->id};
+    memcpy(hello.cluster, p->mesh->cfg.cluster->hash, 32);
+    uint8_t bytes[WIRE_HELLO_LEN];
+    wire_hello_encode(&hello, bytes);
+    return make(bytes, sizeof bytes);
+}
+
+static nng_msg *make_heartbeat(const struct mesh_peer *p)
+{
+    uint8_t bytes[WIRE_HEARTBEAT_LEN] = {WIRE_FRAME_HEARTBEAT, p->in_pipe.id != 0 && p->greeted};
+    return make(bytes, sizeof bytes);
+}
+
+/* A new link starts with a hello and a heartbeat; a heartbeat that is owed goes before messages. */
+static nng_msg *next_frame(struct mesh_peer *p, uint32_t *n_messages)
+{
+    nng_msg *msg = NULL;
+    *n_messages = 0;
+    if (p->owes_hello) {
+        msg = make_hello(p);
+        if (msg != NULL) p->owes_hello = false;
+    } else if (p->owes_heartbeat) {
+        msg = make_heartbeat(p);
+        if (msg != NULL) p->owes_heartbeat = false;
+    } else if (p->first != NULL) {
+        struct out_frame *f = p->first;
+        msg = f->msg;
+        *n_messages = f->n_messages;
+        p->stats.queued_bytes -= nng_msg_len(msg);
+        p->first = f->next;
+        if (p->first == NULL) p->last = NULL;
+        free(f);
+    }
+    return msg;
+}
+
+void mesh_out_pump(struct mesh_peer *p)
+{
+    if (p->out_pipe.id == 0 || p->sending) return;
+    uint32_t n_messages;
+    nng_msg *msg = next_frame(p, &n_messages);
+    if (msg == NULL) return;
+    p->sending = true;
+    p->sending_messages = n_messages;
+    p->last_sent_ms = qk_mono_ms();
+    nng_aio_set_msg(p->send_aio, msg);
+    nng_send_aio(p->push, p->send_aio);
+}
+
+static void on_sent(void *arg)
+{
+    struct mesh_peer *p = arg;
+    (void)pthread_mutex_lock(&p->lock);
+    if (nng_aio_result(p->send_aio) != 0) {
+        drop_frame(p, nng_aio_get_msg(p->send_aio), p->sending_messages);
+        nng_aio_set_msg(p->send_aio, NULL);
+    } else {
+        p->stats.frames_sent++;
+        p->stats.sent += p->sending_messages;
+    }
+    p->sending = false;
+    mesh_out_pump(p);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* The dialer pins this one peer, so this only fails if the pipe is already gone. */
+static void on_dialled(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)event;
+    (void)arg;
+    uint16_t tag;
+    if (wire_tls_peer(pipe, &tag) != QK_OK) (void)nng_pipe_close(pipe);
+}
+
+static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)event;
+    struct mesh_peer *p = arg;
+    (void)pthread_mutex_lock(&p->lock);
+    p->out_pipe = pipe;
+    p->out_since_ms = p->deaf_since_ms = qk_mono_ms();
+    p->owes_hello = p->owes_heartbeat = true;
+    mesh_out_pump(p);
+    (void)pthread_mutex_unlock(&p->lock);
+    mesh_report(p);
+}
+
+static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)event;
+    struct mesh_peer *p = arg;
+    uint64_t now = qk_mono_ms();
+    (void)pthread_mutex_lock(&p->lock);
+    bool was_ours = p->out_pipe.id == pipe.id;
+    wire_dialer_removed(&p->dialer, was_ours ? now - p->out_since_ms : 0, now);
+    if (was_ours) {
+        p->out_pipe.id = 0;
+        /* a frame that waits inside NNG would go out on the next link before the hello */
+        nng_aio_cancel(p->send_aio);
+        drop_queue(p);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    mesh_report(p);
+}
+
+qk_err mesh_out_open(struct mesh_peer *p)
+{
+    const struct wire_mesh_config *cfg = &p->mesh->cfg;
+    int rv = nng_push0_open(&p->push);
+    QK_ENSURE(rv == 0, wire_nng_err(rv));
+    if ((rv = nng_aio_alloc(&p->send_aio, on_sent, p)) != 0 ||
+        /* nothing comes back on this link but the SP header */
+        (rv = nng_socket_set_size(p->push, NNG_OPT_RECVMAXSZ, 1)) != 0 ||
+        (rv = nng_socket_set_int(p->push, NNG_OPT_SENDBUF, 0)) != 0 ||
+        (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_ADD_PRE, on_dialled, p)) != 0 ||
+        (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_ADD_POST, on_connected, p)) != 0 ||
+        (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_REM_POST, on_disconnected, p)) != 0)
+        return wire_nng_err(rv);
+    struct wire_tls_pin pin = {.key = p->node->key, .cert = p->node->cert};
+    struct wire_tls_setup setup = {
+        .identity = cfg->identity, .pins = &pin, .n_pins = 1, .handshake_ms = cfg->handshake_ms};
+    (void)pthread_mutex_lock(&p->lock);
+    qk_err err = wire_dialer_open(&p->dialer, p->push, p->node->address, &setup,
+        cfg->reconnect_min_ms, cfg->reconnect_max_ms);
+    (void)pthread_mutex_unlock(&p->lock);
+    return err;
+}
+
+void mesh_out_close(struct mesh_peer *p)
+{
+    if (p->push.id != 0) (void)nng_close(p->push);
+    if (p->send_aio != NULL) nng_aio_stop(p->send_aio);
+}
+
+void mesh_out_free(struct mesh_peer *p)
+{
+    drop_queue(p);
+    /* a send that raced with the close was never called back */
+    if (p->send_aio != NULL && nng_aio_get_msg(p->send_aio) != NULL)
+        drop_frame(p, nng_aio_get_msg(p->send_aio), p->sending_messages);
+    nng_aio_free(p->send_aio);
+    wire_dialer_free(&p->dialer);
+}
+
+/* ---- the queue ---- */
+
+static bool append(nng_msg *msg, struct qk_bytes bytes)
+{
+    return nng_msg_append_u32(msg, (uint32_t)bytes.len) == 0 &&
+           nng_msg_append(msg, bytes.p, bytes.len) == 0;
+}
+
+static struct out_frame *new_frame(struct qk_bytes bytes)
+{
+    uint8_t type = WIRE_FRAME_BATCH;
+    struct out_frame *f = calloc(1, sizeof *f);
+    if (f == NULL) return NULL;
+    f->msg = make(&type, 1);
+    if (f->msg != NULL && append(f->msg, bytes)) return f;
+    if (f->msg != NULL) nng_msg_free(f->msg);
+    free(f);
+    return NULL;
+}
+
+/* Into the last waiting frame if it fits, else into a new one. */
+static qk_err enqueue(struct mesh_peer *p, struct qk_bytes bytes)
+{
+    size_t cost = WIRE_BATCH_OVERHEAD + bytes.len;
+    struct out_frame *f = p->last;
+    if (f != NULL && nng_msg_len(f->msg) + cost <= WIRE_FRAME_MAX) {
+        size_t before = nng_msg_len(f->msg);
+        if (!append(f->msg, bytes)) {
+            (void)nng_msg_chop(f->msg, nng_msg_len(f->msg) - before);
+            return QK_E_NOMEM;
+        }
+    } else {
+        f = new_frame(bytes);
+        QK_ENSURE(f != NULL, QK_E_NOMEM);
+        if (p->last != NULL)
+            p->last->next = f;
+        else
+            p->first = f;
+        p->last = f;
+        cost++; /* the type byte */
+    }
+    f->n_messages++;
+    p->stats.queued_bytes += cost;
+    return QK_OK;
+}
+
+static qk_err send_locked(struct mesh_peer *p, struct qk_bytes bytes)
+{
+    QK_ENSURE(p->out_pipe.id != 0, QK_E_IO);
+    size_t cost = 1 + WIRE_BATCH_OVERHEAD + bytes.len;
+    if (p->stats.queued_bytes + cost > p->mesh->cfg.queue_bytes) {
+        p->stats.busy++;
+        return QK_E_BUSY;
+    }
+    QK_TRY(enqueue(p, bytes));
+    mesh_out_pump(p);
+    return QK_OK;
+}
+
+qk_err wire_mesh_send(struct wire_mesh *m, uint16_t to, struct qk_bytes bytes)
+{
+    QK_ENSURE(bytes.len >= 1, QK_E_STATE);
+    QK_ENSURE(bytes.len <= WIRE_MSG_MAX, QK_E_TOO_LARGE);
+    for (size_t i = 0; i < m->n; i++) {
+        struct mesh_peer *p = &m->peers[i];
+        if (p->node->id != to) continue;
+        (void)pthread_mutex_lock(&p->lock);
+        qk_err err = send_locked(p, bytes);
+        (void)pthread_mutex_unlock(&p->lock);
+        return err;
+    }
+    return QK_E_STATE;
+}

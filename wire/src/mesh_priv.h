@@ -1,0 +1,82 @@
+/** The insides of wire/mesh.h: mesh.c (life, timer), mesh_out.c (queues, dialers), mesh_in.c
+ *  (listener, frames).
+ *
+ *  Locks: one per peer, taken before any of NNG's (NNG holds none of its own when it calls us), and
+ *  never two at once. User callbacks run without it.
+ */
+#ifndef WIRE_MESH_PRIV_H
+#define WIRE_MESH_PRIV_H
+
+#include <pthread.h>
+#include "endpoint.h"
+#include "frame.h"
+
+struct out_frame {
+    struct out_frame *next;
+    nng_msg *msg;
+    uint32_t n_messages;
+};
+
+struct mesh_peer {
+    struct wire_mesh *mesh;
+    const struct wire_node *node;
+    pthread_mutex_t lock;
+
+    /* to the peer */
+    nng_socket push;
+    struct wire_dialer dialer;
+    nng_pipe out_pipe; /* id 0: not connected */
+    uint64_t out_since_ms;
+    nng_aio *send_aio;
+    bool sending;              /* send_aio is with NNG */
+    uint32_t sending_messages; /* in the frame it carries */
+    bool owes_hello, owes_heartbeat;
+    uint64_t last_sent_ms;
+    struct out_frame *first, *last;
+
+    /* from the peer */
+    nng_pipe in_pipe; /* id 0: not connected */
+    bool greeted;     /* its hello was right */
+    uint64_t in_heard_ms;
+    bool hears_us;          /* what its last heartbeat said */
+    uint64_t deaf_since_ms; /* since when it says it does not, while we are connected */
+    unsigned garbage_count;
+    uint64_t garbage_since_ms;
+    uint64_t refused_until_ms;
+
+    bool reported_up, reporting;
+    struct wire_mesh_stats stats;
+};
+
+struct wire_mesh {
+    struct wire_mesh_config cfg;
+    nng_socket pull;
+    struct wire_listener listener;
+    nng_aio *recv_aio;
+    nng_aio *tick_aio;
+    unsigned tick_ms;
+    bool started;
+    atomic_bool closing;
+    atomic_uint_least64_t strangers;
+    size_t n;
+    struct mesh_peer peers[WIRE_NODES_MAX];
+};
+
+/* tags of pins are indices into peers */
+
+QK_MUST_USE qk_err mesh_out_open(struct mesh_peer *p);
+void mesh_out_close(struct mesh_peer *p); /* the socket; callbacks have ended when it returns */
+void mesh_out_free(struct mesh_peer *p);
+/** Give NNG the next frame if it can take one. Under the lock. */
+void mesh_out_pump(struct mesh_peer *p);
+
+QK_MUST_USE qk_err mesh_in_open(struct wire_mesh *m);
+/** Close the peer's connection to us. Under the lock. */
+void mesh_in_cut(struct mesh_peer *p, const char *why);
+
+/** Tell the user if the peer came up or went down. Without the lock. */
+void mesh_report(struct mesh_peer *p);
+/** Under the lock. */
+bool mesh_is_up(const struct mesh_peer *p);
+
+#endif

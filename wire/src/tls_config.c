@@ -1,0 +1,242 @@
+#include "tls_priv.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <openssl/err.h>
+#include "identity_priv.h"
+#include "qk/log.h"
+
+/* What nng_tls_config_alloc, called by us, is to be filled with. The engine's init runs inside that
+ * call on this thread, so the key never has to pass through NNG as PEM text. */
+static _Thread_local const struct wire_tls_setup *setup_now;
+
+static void stats_hold(struct wire_tls_stats *stats)
+{
+    atomic_fetch_add(&stats->refs, 1);
+}
+
+qk_err wire_tls_stats_new(struct wire_tls_stats **out)
+{
+    struct wire_tls_stats *stats = calloc(1, sizeof *stats);
+    QK_ENSURE(stats != NULL, QK_E_NOMEM);
+    atomic_init(&stats->refs, 1);
+    *out = stats;
+    return QK_OK;
+}
+
+void wire_tls_stats_release(struct wire_tls_stats *stats)
+{
+    if (stats != NULL && atomic_fetch_sub(&stats->refs, 1) == 1) free(stats);
+}
+
+/* ---- who is accepted ---- */
+
+static const struct tls_pin *find_pin(const struct nng_tls_engine_config *cfg, X509 *cert)
+{
+    uint8_t sha256[32], *spki = NULL;
+    const struct tls_pin *found = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki);
+    if (len == WIRE_SPKI_LEN && X509_digest(cert, EVP_sha256(), sha256, NULL) == 1) {
+        for (size_t i = 0; i < cfg->n_pins && found == NULL; i++) {
+            const struct tls_pin *pin = &cfg->pins[i];
+            if (memcmp(pin->spki, spki, WIRE_SPKI_LEN) == 0 &&
+                (!pin->exact || memcmp(pin->cert_sha256, sha256, sizeof sha256) == 0))
+                found = pin;
+        }
+    }
+    OPENSSL_free(spki);
+    return found;
+}
+
+/* Stands in for all of OpenSSL's chain building. Possession of the key is proved by the
+ * CertificateVerify message, which OpenSSL checks against this certificate. */
+static int verify_pinned(X509_STORE_CTX *store, void *arg)
+{
+    const struct nng_tls_engine_config *cfg = arg;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    X509 *cert = X509_STORE_CTX_get0_cert(store);
+    const struct tls_pin *pin = cert != NULL ? find_pin(cfg, cert) : NULL;
+    if (pin == NULL || ssl == NULL) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+        return 0;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return SSL_set_ex_data(ssl, wire_tls_peer_index, (void *)(uintptr_t)pin);
+}
+
+/* ---- configurations ---- */
+
+static bool copy_pins(struct nng_tls_engine_config *cfg, const struct wire_tls_setup *s)
+{
+    for (size_t i = 0; i < s->n_pins; i++) {
+        struct tls_pin *pin = &cfg->pins[i];
+        pin->tag = s->pins[i].tag;
+        pin->exact = s->pins[i].cert.len != 0;
+        memcpy(pin->spki, wire_key_spki(s->pins[i].key).p, WIRE_SPKI_LEN);
+        if (pin->exact && EVP_Digest(s->pins[i].cert.p, s->pins[i].cert.len, pin->cert_sha256, NULL,
+                              EVP_sha256(), NULL) != 1)
+            return false;
+    }
+    cfg->n_pins = s->n_pins;
+    return true;
+}
+
+static bool ctx_fill(
+    SSL_CTX *ctx, struct nng_tls_engine_config *cfg, const struct wire_identity *id)
+{
+    bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+              SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+              SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256") == 1 &&
+              SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
+              SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
+              SSL_CTX_set1_client_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
+              SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_use_certificate(ctx, id->x509) == 1 &&
+              SSL_CTX_use_PrivateKey(ctx, id->pkey) == 1;
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_max_cert_list(ctx, 2 * WIRE_CERT_MAX);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, verify_pinned, cfg);
+    return ok;
+}
+
+static int config_init(nng_tls_engine_config *cfg, nng_tls_mode mode)
+{
+    const struct wire_tls_setup *s = setup_now;
+    if (s == NULL) return 0;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+    if (ctx == NULL || !copy_pins(cfg, s) || !ctx_fill(ctx, cfg, s->identity)) {
+        SSL_CTX_free(ctx);
+        ERR_clear_error();
+        return NNG_ECRYPTO;
+    }
+    cfg->ctx = ctx;
+    cfg->server = mode == NNG_TLS_MODE_SERVER;
+    cfg->handshake_ms = s->handshake_ms;
+    cfg->stats = s->stats;
+    stats_hold(s->stats);
+    return 0;
+}
+
+static void config_fini(nng_tls_engine_config *cfg)
+{
+    SSL_CTX_free(cfg->ctx);
+    wire_tls_stats_release(cfg->stats);
+}
+
+/* NNG sets names and modes on its own account; none of them can loosen what config_init fixed. */
+static int config_server(nng_tls_engine_config *cfg, const char *name)
+{
+    (void)cfg;
+    (void)name;
+    return 0;
+}
+static int config_auth(nng_tls_engine_config *cfg, nng_tls_auth_mode mode)
+{
+    (void)cfg;
+    (void)mode;
+    return 0;
+}
+static int config_ca_chain(nng_tls_engine_config *cfg, const char *chain, const char *crl)
+{
+    (void)cfg;
+    (void)chain;
+    (void)crl;
+    return NNG_ENOTSUP;
+}
+static int config_own_cert(
+    nng_tls_engine_config *cfg, const char *cert, const char *key, const char *pass)
+{
+    (void)cfg;
+    (void)cert;
+    (void)key;
+    (void)pass;
+    return NNG_ENOTSUP;
+}
+static int config_version(nng_tls_engine_config *cfg, nng_tls_version min, nng_tls_version max)
+{
+    (void)cfg;
+    (void)min;
+    (void)max;
+    return NNG_ENOTSUP;
+}
+
+static nng_tls_engine_config_ops config_ops = {
+    .size = sizeof(struct nng_tls_engine_config),
+    .init = config_init,
+    .fini = config_fini,
+    .server = config_server,
+    .auth = config_auth,
+    .ca_chain = config_ca_chain,
+    .own_cert = config_own_cert,
+    .version = config_version,
+};
+
+static const nng_tls_engine engine = {
+    .version = NNG_TLS_ENGINE_VERSION,
+    .config_ops = &config_ops,
+    .conn_ops = &wire_tls_conn_ops,
+    .name = "qkms-openssl",
+    .description = "OpenSSL, TLS 1.3, pinned peers",
+    .fips_mode = false,
+};
+
+static pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static qk_err engine_register(void)
+{
+    /* The deadline passes the engine's context to nng_stream_get: true of this version only. */
+    if (strcmp(nng_version(), "1.5.2") != 0) {
+        qk_log(QK_ERROR, "wire.nng.version", QK_F_STR("found", nng_version()));
+        return QK_E_STATE;
+    }
+    /* Asking forces NNG's own start, which would otherwise put its engine over ours later. It also
+     * tells whether ours is still in place after an nng_fini. */
+    if (strcmp(nng_tls_engine_name(), engine.name) == 0) return QK_OK;
+    QK_TRY(wire_tls_conn_setup());
+    return nng_tls_engine_register(&engine) == 0 ? QK_OK : QK_E_CRYPTO;
+}
+
+qk_err wire_tls_config_new(nng_tls_config **out, const struct wire_tls_setup *setup)
+{
+    QK_ENSURE(setup->n_pins >= 1 && setup->n_pins <= WIRE_TLS_PINS_MAX, QK_E_STATE);
+    (void)pthread_mutex_lock(&engine_lock);
+    qk_err err = engine_register();
+    (void)pthread_mutex_unlock(&engine_lock);
+    QK_TRY(err);
+    setup_now = setup;
+    int rv = nng_tls_config_alloc(out, setup->server ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT);
+    setup_now = NULL;
+    return rv == 0 ? QK_OK : wire_nng_err(rv);
+}
+
+qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag)
+{
+    bool verified = false;
+    wire_tls_answer = (struct wire_tls_answer){false, 0};
+    /* calls the engine's `verified` on this thread before it returns */
+    int rv = nng_pipe_get_bool(pipe, NNG_OPT_TLS_VERIFIED, &verified);
+    QK_ENSURE(rv == 0 && verified && wire_tls_answer.verified, QK_E_DENIED);
+    *tag = wire_tls_answer.tag;
+    return QK_OK;
+}
+
+qk_err wire_nng_err(int rv)
+{
+    switch (rv) {
+    case 0:
+        return QK_OK;
+    case NNG_ENOMEM:
+        return QK_E_NOMEM;
+    case NNG_ETIMEDOUT:
+        return QK_E_TIMEOUT;
+    case NNG_ECRYPTO:
+        return QK_E_CRYPTO;
+    case NNG_EINVAL:
+    case NNG_ESTATE:
+        return QK_E_STATE;
+    default:
+        return QK_E_IO;
+    }
+}

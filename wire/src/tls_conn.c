@@ -1,0 +1,266 @@
+#include "tls_priv.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+
+/* NNG calls handshake, recv, send, verified and close of a connection under that connection's lock;
+ * init and fini without it. The deadline runs on a thread of its own and only touches `state`
+ * before it goes in through NNG's lock like everybody else. */
+
+enum { WAITING, THROUGH, EXPIRED };
+
+struct nng_tls_engine_conn {
+    void *stream; /* NNG's handle for nng_tls_engine_send and _recv; in 1.5.2 its nng_stream */
+    SSL *ssl;
+    nng_aio *deadline;
+    struct wire_tls_stats *stats;
+    bool server;
+    bool counted; /* in stats->pending */
+    uint8_t head[8];
+    size_t head_len; /* of the SP header seen so far */
+    atomic_int state;
+};
+
+int wire_tls_peer_index = -1;
+_Thread_local struct wire_tls_answer wire_tls_answer;
+
+/* ---- the bytes below TLS ---- */
+
+static BIO_METHOD *bio_method;
+
+static int bio_result(BIO *bio, int rv, size_t len, int retry)
+{
+    BIO_clear_retry_flags(bio);
+    if (rv == 0) return (int)len;
+    if (rv == NNG_EAGAIN) BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
+    return -1;
+}
+
+static int bio_read(BIO *bio, char *buf, int size)
+{
+    size_t len = (size_t)size;
+    int rv = nng_tls_engine_recv(BIO_get_data(bio), (uint8_t *)buf, &len);
+    return bio_result(bio, rv, len, BIO_FLAGS_READ);
+}
+
+static int bio_write(BIO *bio, const char *buf, int size)
+{
+    size_t len = (size_t)size;
+    int rv = nng_tls_engine_send(BIO_get_data(bio), (const uint8_t *)buf, &len);
+    return bio_result(bio, rv, len, BIO_FLAGS_WRITE);
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    (void)bio;
+    (void)num;
+    (void)ptr;
+    return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+static int bio_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+qk_err wire_tls_conn_setup(void)
+{
+    if (bio_method != NULL) return QK_OK;
+    int type = BIO_get_new_index();
+    BIO_METHOD *m = BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "nng stream");
+    wire_tls_peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (m == NULL || type == -1 || wire_tls_peer_index < 0 || BIO_meth_set_read(m, bio_read) != 1 ||
+        BIO_meth_set_write(m, bio_write) != 1 || BIO_meth_set_ctrl(m, bio_ctrl) != 1 ||
+        BIO_meth_set_create(m, bio_create) != 1) {
+        BIO_meth_free(m);
+        return QK_E_CRYPTO;
+    }
+    bio_method = m;
+    return QK_OK;
+}
+
+/* ---- deadline ---- */
+
+/* The peer was too slow. Going through a public getter puts us under the connection's lock and
+ * into conn_verified, where the rest happens. */
+static void on_deadline(void *arg)
+{
+    struct nng_tls_engine_conn *c = arg;
+    if (nng_aio_result(c->deadline) != 0) return; /* stopped: through, or gone */
+    int waiting = WAITING;
+    if (!atomic_compare_exchange_strong(&c->state, &waiting, EXPIRED)) return;
+    atomic_fetch_add(&c->stats->timeouts, 1);
+    bool ignored;
+    (void)nng_stream_get_bool((nng_stream *)c->stream, NNG_OPT_TLS_VERIFIED, &ignored);
+}
+
+/* Under the lock, once, after expiry. NNG has no way to fail a connection with an error of our
+ * choice from outside, but it asks the engine again after everything sent: send an alert
+ * (user_canceled; the bytes are a complete TLS record), then answer NNG_ETIMEDOUT. */
+static void kick(struct nng_tls_engine_conn *c)
+{
+    static const uint8_t alert[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x5a};
+    size_t len = sizeof alert;
+    (void)nng_tls_engine_send(c->stream, alert, &len);
+}
+
+static void uncount(struct nng_tls_engine_conn *c)
+{
+    if (!c->counted) return;
+    c->counted = false;
+    atomic_fetch_sub(&c->stats->pending, 1);
+}
+
+/* ---- what NNG calls ---- */
+
+static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config *cfg)
+{
+    if (cfg->ctx == NULL) return NNG_EPEERAUTH;
+    c->stream = stream;
+    c->server = cfg->server;
+    c->stats = cfg->stats;
+    atomic_fetch_add(&c->stats->refs, 1);
+    c->counted = true;
+    if (atomic_fetch_add(&c->stats->pending, 1) >= WIRE_TLS_PENDING_MAX) {
+        atomic_fetch_add(&c->stats->crowded, 1);
+        return NNG_ECONNABORTED; /* the one refusal after which NNG accepts on at once */
+    }
+    atomic_init(&c->state, WAITING);
+    c->ssl = SSL_new(cfg->ctx);
+    BIO *bio = BIO_new(bio_method);
+    if (c->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        return NNG_ENOMEM;
+    }
+    BIO_set_data(bio, stream);
+    SSL_set_bio(c->ssl, bio, bio);
+    if (cfg->server)
+        SSL_set_accept_state(c->ssl);
+    else
+        SSL_set_connect_state(c->ssl);
+    int rv = nng_aio_alloc(&c->deadline, on_deadline, c);
+    if (rv == 0) nng_sleep_aio((nng_duration)cfg->handshake_ms, c->deadline);
+    return rv;
+}
+
+/* Also runs for a connection whose init failed or never ran: everything may be NULL. */
+static void conn_fini(nng_tls_engine_conn *c)
+{
+    if (c->deadline != NULL) {
+        nng_aio_stop(c->deadline); /* waits for a running on_deadline */
+        nng_aio_free(c->deadline);
+    }
+    SSL_free(c->ssl);
+    if (c->stats != NULL) uncount(c);
+    wire_tls_stats_release(c->stats);
+}
+
+static void conn_close(nng_tls_engine_conn *c)
+{
+    if (c->ssl == NULL || !SSL_is_init_finished(c->ssl)) return;
+    ERR_clear_error();
+    (void)SSL_shutdown(c->ssl);
+    ERR_clear_error();
+}
+
+/* Never NNG_ECLOSED or NNG_ECANCELED: during negotiation NNG passes the error to the listener or
+ * dialer, which takes these two for its own end. */
+static int conn_error(const struct nng_tls_engine_conn *c, int ret)
+{
+    int why = SSL_get_error(c->ssl, ret);
+    ERR_clear_error();
+    switch (why) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return NNG_EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return NNG_ECONNSHUT;
+    case SSL_ERROR_SSL:
+        return NNG_ECRYPTO;
+    default:
+        return NNG_ECONNABORTED;
+    }
+}
+
+static int conn_handshake(nng_tls_engine_conn *c)
+{
+    if (atomic_load(&c->state) == EXPIRED) return NNG_ETIMEDOUT;
+    ERR_clear_error();
+    int ret = SSL_do_handshake(c->ssl);
+    if (ret == 1) return 0;
+    int rv = conn_error(c, ret);
+    if (rv == NNG_EAGAIN) return rv;
+    atomic_fetch_add(&c->stats->refused, 1);
+    return NNG_EPEERAUTH; /* NNG's listener accepts on at once after this one */
+}
+
+/* NNG sends and receives before it has asked for the handshake. */
+static int conn_ready(nng_tls_engine_conn *c)
+{
+    if (SSL_is_init_finished(c->ssl) && atomic_load(&c->state) != EXPIRED) return 0;
+    return conn_handshake(c);
+}
+
+/* The first eight bytes of a peer are the SP header: 00 'S' 'P' 00, u16 protocol, 00 00. Whoever
+ * does not get that out in time is cut, too; whoever does is about to appear on the socket. */
+static void look_for_header(nng_tls_engine_conn *c, const uint8_t *buf, size_t len)
+{
+    static const uint8_t start[4] = {0, 'S', 'P', 0};
+    if (c->head_len == sizeof c->head) return;
+    for (size_t i = 0; i < len && c->head_len < sizeof c->head; i++)
+        c->head[c->head_len++] = buf[i];
+    if (c->head_len < sizeof c->head) return;
+    if (memcmp(c->head, start, 4) != 0 || c->head[6] != 0 || c->head[7] != 0) return;
+    int waiting = WAITING;
+    if (!atomic_compare_exchange_strong(&c->state, &waiting, THROUGH)) return;
+    uncount(c);
+    atomic_fetch_add(&c->stats->through, 1);
+    nng_aio_cancel(c->deadline);
+}
+
+static int conn_recv(nng_tls_engine_conn *c, uint8_t *buf, size_t *len)
+{
+    int rv = conn_ready(c);
+    if (rv != 0) return rv;
+    ERR_clear_error();
+    int n = SSL_read(c->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
+    if (n <= 0) return conn_error(c, n);
+    look_for_header(c, buf, (size_t)n);
+    *len = (size_t)n;
+    return 0;
+}
+
+static int conn_send(nng_tls_engine_conn *c, const uint8_t *buf, size_t *len)
+{
+    int rv = conn_ready(c);
+    if (rv != 0) return rv;
+    ERR_clear_error();
+    int n = SSL_write(c->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
+    if (n <= 0) return conn_error(c, n);
+    *len = (size_t)n;
+    return 0;
+}
+
+static bool conn_verified(nng_tls_engine_conn *c)
+{
+    if (atomic_load(&c->state) == EXPIRED) {
+        kick(c);
+        return false;
+    }
+    const struct tls_pin *pin = SSL_get_ex_data(c->ssl, wire_tls_peer_index);
+    if (pin == NULL || !SSL_is_init_finished(c->ssl)) return false;
+    wire_tls_answer = (struct wire_tls_answer){true, pin->tag};
+    return true;
+}
+
+nng_tls_engine_conn_ops wire_tls_conn_ops = {
+    .size = sizeof(struct nng_tls_engine_conn),
+    .init = conn_init,
+    .fini = conn_fini,
+    .close = conn_close,
+    .handshake = conn_handshake,
+    .recv = conn_recv,
+    .send = conn_send,
+    .verified = conn_verified,
+};
