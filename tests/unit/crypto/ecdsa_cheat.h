@@ -1,0 +1,129 @@
+/** What a cheater in ECDSA signing can compute from her own secrets: messages of the OT extension
+ * and of the multiplication that are wrong in one place and right everywhere else.
+ *
+ *  Written from the document and the public hash functions, not with the code under test.
+ */
+#ifndef TEST_ECDSA_CHEAT_H
+#define TEST_ECDSA_CHEAT_H
+
+#include "ecdsa/rvole.h"
+#include "mpc/gf128.h"
+#include "mpc/transcript.h"
+#include "qktest/qktest.h"
+#include "session/engine.h"
+
+/* ---- section 3 ---- */
+
+static inline void cheat_chi(
+    const struct ot_dims *d, const uint8_t *pm, const uint8_t *u, uint8_t chi[OT_M_MAX][16])
+{
+    qk_assert_ok(mpc_expand(chi[0], 16u * d->m, "ot-chi", MPC_FIELDS({pm, 32}, {u, ot_u_len(d)})));
+}
+
+static inline void cheat_fold(
+    const struct ot_dims *d, uint8_t chi[OT_M_MAX][16], const uint8_t *y, uint8_t out[16])
+{
+    uint8_t padded[16 * OT_M_MAX] = {0};
+    memcpy(padded, y, d->xi / 8u);
+    memcpy(out, y + d->xi / 8u, 16);
+    for (size_t l = 0; l < d->m; l++) {
+        uint8_t t[16];
+        mpc_gf128_mul(t, chi[l], padded + 16 * l);
+        mpc_gf128_add(out, out, t);
+    }
+}
+
+/* Bob, who changed u, makes xhat and that fit his true x and T0 again. */
+static inline void cheat_refold(const struct ot_dims *d, const uint8_t *pm, const uint8_t *pairs,
+    const uint8_t *x, const uint8_t *u, uint8_t *xh, uint8_t *th)
+{
+    uint8_t chi[OT_M_MAX][16], t0[OT_NB_MAX];
+    cheat_chi(d, pm, u, chi);
+    cheat_fold(d, chi, x, xh);
+    for (unsigned k = 0; k < d->kappa; k++) {
+        qk_assert_ok(mpc_expand(
+            t0, d->nb, "ot-prg", MPC_FIELDS({pm, 32}, MPC_U16(k), {pairs + 64 * k, 32})));
+        cheat_fold(d, chi, t0, th + 16 * k);
+    }
+}
+
+/* ---- section 4 ---- */
+
+struct cheat_alice {
+    const struct mpc_curve *c;
+    struct ot_dims d;
+    const uint8_t *pm, *q_rows;
+    struct otext_msg msg;
+    struct mpc_scalar a[3]; /* a_0, a_1, a-hat */
+};
+
+static inline void cheat_thetas(
+    const struct cheat_alice *x, const uint8_t *at, struct mpc_scalar theta[2])
+{
+    uint8_t h[64];
+    qk_assert_ok(mpc_h(h, "rvole-a",
+        MPC_FIELDS({x->pm, 32}, x->msg.u, x->msg.xh, x->msg.th, {at, rvole_at_len(x->c, &x->d)})));
+    for (unsigned i = 0; i < 2; i++)
+        qk_assert_ok(
+            mpc_h2s(x->c, &theta[i], "rvole-theta", MPC_FIELDS({x->pm, 32}, MPC_U8(i), {h, 64})));
+}
+
+/* s_2 + theta_0 s_0 + theta_1 s_1 */
+static inline void cheat_combine(const struct mpc_curve *c, const struct mpc_scalar s[3],
+    const struct mpc_scalar theta[2], uint8_t *enc)
+{
+    struct mpc_scalar t, sum = s[2];
+    for (size_t i = 0; i < 2; i++) {
+        mpc_scalar_mul(c, &t, &theta[i], &s[i]);
+        mpc_scalar_add(c, &sum, &sum, &t);
+    }
+    mpc_scalar_encode(c, enc, &sum);
+}
+
+static inline void cheat_pads(const struct cheat_alice *x, unsigned j, struct mpc_scalar pad[3])
+{
+    uint8_t e[3 * MPC_WIDE_MAX];
+    size_t row = ot_row_len(&x->d), lh = x->c->lh;
+    qk_assert_ok(mpc_expand(
+        e, 3 * lh, "ot-pad", MPC_FIELDS({x->pm, 32}, MPC_U16(j), {x->q_rows + j * row, row})));
+    for (size_t i = 0; i < 3; i++)
+        qk_assert_ok(mpc_scalar_reduce(x->c, &pad[i], qk_bytes(e + i * lh, lh)));
+}
+
+/* Alice, who changed a-tilde, makes eta and mu fit her pads and inputs again. */
+static inline void cheat_reanswer(
+    const struct cheat_alice *x, const uint8_t *at, uint8_t *eta, uint8_t mu[64])
+{
+    static uint8_t all[OT_XI_MAX * MPC_SCALAR_MAX];
+    struct mpc_scalar theta[2], pad[3];
+    cheat_thetas(x, at, theta);
+    cheat_combine(x->c, x->a, theta, eta);
+    for (unsigned j = 0; j < x->d.xi; j++) {
+        cheat_pads(x, j, pad);
+        cheat_combine(x->c, pad, theta, all + (size_t)j * x->c->lq);
+    }
+    qk_assert_ok(mpc_h(mu, "rvole-mu", MPC_FIELDS({x->pm, 32}, {all, (size_t)x->d.xi * x->c->lq})));
+}
+
+/* Add one to an encoded scalar, mod q. */
+static inline void cheat_add_one(const struct mpc_curve *c, uint8_t *enc)
+{
+    struct mpc_scalar s, one;
+    qk_assert_ok(mpc_scalar_decode(c, &s, qk_bytes(enc, c->lq)));
+    mpc_scalar_set_u64(&one, 1);
+    mpc_scalar_add(c, &s, &s, &one);
+    mpc_scalar_encode(c, enc, &s);
+}
+
+/* q itself as bytes: what an encoded scalar may never be. */
+static inline void cheat_q(const struct mpc_curve *c, uint8_t *enc)
+{
+    struct mpc_scalar one, top;
+    mpc_scalar_set_u64(&one, 1);
+    mpc_scalar_neg(c, &top, &one);
+    mpc_scalar_encode(c, enc, &top);
+    for (size_t i = c->lq; i-- > 0;)
+        if (++enc[i]) break;
+}
+
+#endif
