@@ -1,0 +1,139 @@
+/** Control-plane records: what is true about accounts, users, credentials, keys and the system key.
+ *
+ *  A record has a kind, an id, a version that counts from 1, and the hash of the version before it.
+ * Its encoding is canonical msgpack: one value, one encoding. It counts only together with a
+ * certificate (kms/cert.h).
+ *
+ *  Ids: account "123456789012"; user "<account>/<name>"; credential "AKIA..."; key the lower-case
+ * UUID; system "system".
+ */
+#ifndef KMS_RECORD_H
+#define KMS_RECORD_H
+
+#include "kms/arn.h"
+#include "kms/credential.h"
+#include "kms/keyspec.h"
+
+enum kms_kind { /* stored and signed: never renumber */
+    KMS_KIND_ACCOUNT = 1,
+    KMS_KIND_USER = 2,
+    KMS_KIND_CREDENTIAL = 3,
+    KMS_KIND_KEY = 4,
+    KMS_KIND_SYSTEM = 5,
+};
+
+#define KMS_RECORD_ID_MAX      64
+#define KMS_RECORD_ENCODED_MAX 196608 /* any record, without certificate */
+#define KMS_ALLOW_MAX          32     /* action patterns of a user */
+#define KMS_ALLOW_TEXT_MAX     128
+#define KMS_ACCOUNT_NAME_MAX   64
+#define KMS_DESCRIPTION_MAX    32768 /* bytes; 8192 UTF-16 units of the API */
+#define KMS_POLICY_MAX         32768
+#define KMS_PKREC_MAX          65536 /* public key record of crypto/, opaque here */
+#define KMS_SPKI_MAX           512
+
+enum kms_key_state { /* stored: never renumber */
+    KMS_STATE_ENABLED = 1,
+    KMS_STATE_DISABLED = 2,
+    KMS_STATE_PENDING_DELETION = 3,
+    KMS_STATE_DELETED = 4, /* final; the key does not exist for callers */
+};
+
+/** "Enabled", "Disabled", "PendingDeletion", "Deleted". */
+const char *kms_key_state_name(enum kms_key_state state);
+
+struct kms_account {
+    struct qk_bytes account; /* 12 digits */
+    struct qk_bytes name;    /* 1..64 bytes of UTF-8 without control characters */
+    uint64_t created_ms;
+};
+
+struct kms_user {
+    struct qk_bytes account;
+    struct qk_bytes name;
+    struct qk_bytes user_id;              /* AIDA... */
+    bool admin;                           /* may use the QkmsAdmin operations */
+    struct qk_bytes allow[KMS_ALLOW_MAX]; /* action patterns with * and ?, for example "kms:Sign" */
+    size_t n_allow;
+    uint64_t created_ms;
+};
+
+struct kms_credential {
+    struct qk_bytes access_key_id;
+    struct qk_bytes account;
+    struct qk_bytes user_name;
+    uint32_t serial; /* version of the secret, input of the DPRF; from 1 */
+    bool active;
+    uint64_t created_ms;
+};
+
+struct kms_key {
+    uint8_t key_id[16];
+    struct qk_bytes account;
+    struct qk_bytes region;
+    const struct kms_keyspec *spec; /* encoded as its number */
+    enum kms_key_state
+        state; /* usage SIGN_VERIFY and origin AWS_KMS are encoded as text and checked */
+    struct qk_bytes description; /* UTF-8, 0..KMS_DESCRIPTION_MAX */
+    struct qk_bytes policy;      /* JSON text */
+    uint64_t created_ms;
+    uint64_t deletion_ms;  /* 0 unless PendingDeletion or Deleted */
+    uint32_t pending_days; /* 7..30 when deletion_ms is set, else 0 */
+    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX */
+    struct qk_bytes spki;  /* spec->spki_len bytes of DER */
+};
+
+struct kms_system {
+    struct qk_bytes pkrec; /* of the system key */
+    uint64_t created_ms;
+};
+
+struct kms_record {
+    enum kms_kind kind;
+    char id[KMS_RECORD_ID_MAX + 1]; /* NUL-terminated */
+    uint64_t version;               /* >= 1 */
+    uint8_t prev[32];               /* hash of the version before; zeros iff version is 1 */
+    uint8_t hash[32];               /* of this version; set by decode and by kms_record_hash */
+    union {
+        struct kms_account account;
+        struct kms_user user;
+        struct kms_credential credential;
+        struct kms_key key;
+        struct kms_system system;
+    };
+};
+
+/** A record's name. */
+struct kms_ref {
+    enum kms_kind kind;
+    char id[KMS_RECORD_ID_MAX + 1];
+};
+
+void kms_ref_account(const char *account, struct kms_ref *out);
+/** QK_E_MALFORMED when the name is not a valid user name. */
+QK_MUST_USE qk_err kms_ref_user(const char *account, struct qk_bytes name, struct kms_ref *out);
+/** QK_E_MALFORMED when it is not a valid access key id. */
+QK_MUST_USE qk_err kms_ref_credential(struct qk_bytes access_key_id, struct kms_ref *out);
+void kms_ref_key(const uint8_t key_id[static 16], struct kms_ref *out);
+void kms_ref_system(struct kms_ref *out);
+
+/** Append the canonical encoding, and set r->hash. QK_E_STATE when a field is out of its bounds or
+ *  the id does not follow from the body. */
+QK_MUST_USE qk_err kms_record_encode(struct kms_record *r, struct qk_buf *out);
+/** Views into `in`, which must outlive r. Every bound is checked, the id must follow from the body,
+ * and re-encoding must give the same bytes. Sets r->hash. QK_E_MALFORMED, QK_E_TOO_LARGE. */
+QK_MUST_USE qk_err kms_record_decode(struct qk_bytes in, struct kms_record *r);
+/** SHA-256(fr("qkms-record-v1") || fr(encoding)), fr(x) = u32(len x) || x. */
+QK_MUST_USE qk_err kms_record_hash(struct qk_bytes encoding, uint8_t out[static 32]);
+
+/** An owned record: the encoding and the views into it. Do not copy the struct; move pointers to
+ * it. */
+struct kms_stored {
+    struct qk_buf bytes;
+    struct kms_record r;
+};
+/** Copy `in`, decode the copy. Free with kms_stored_free, also after an error. */
+QK_MUST_USE qk_err kms_stored_load(struct qk_bytes in, struct kms_stored *out);
+void kms_stored_free(struct kms_stored *s);
+
+#endif

@@ -1,0 +1,60 @@
+/** What a caller is answered: JSON of KMS and QkmsAdmin, XML of STS, and list markers.
+ *
+ *  All functions append to a buffer, whose err tells of failure. Records are current, certified
+ * ones.
+ */
+#ifndef KMS_RESPONSE_H
+#define KMS_RESPONSE_H
+
+#include "kms/decide.h"
+
+#define KMS_CONTENT_TYPE_JSON "application/x-amz-json-1.1"
+#define KMS_CONTENT_TYPE_XML  "text/xml"
+
+/** {"KeyMetadata":{...}}: CreateKey, DescribeKey. */
+void kms_answer_key(const struct kms_key *key, struct qk_buf *out);
+void kms_answer_public_key(const struct kms_key *key, struct qk_buf *out);
+/** der: the DER ECDSA signature. */
+void kms_answer_sign(const struct kms_key *key, struct qk_bytes der, struct qk_buf *out);
+/** A valid signature; a bad one is kms_fault_bad_signature. */
+void kms_answer_verify(const struct kms_key *key, struct qk_buf *out);
+/** key: the new version. */
+void kms_answer_schedule_deletion(const struct kms_key *key, struct qk_buf *out);
+void kms_answer_cancel_deletion(const struct kms_key *key, struct qk_buf *out);
+
+/** One page of a list: n records of one kind in id order; more: there is another page after them.
+ *  ListKeys, ListUsers, ListAccessKeys. Deleted keys must have been left out. */
+void kms_answer_keys(const struct kms_record *const *page, size_t n, bool more, struct qk_buf *out);
+void kms_answer_users(
+    const struct kms_record *const *page, size_t n, bool more, struct qk_buf *out);
+void kms_answer_access_keys(
+    const struct kms_record *const *page, size_t n, bool more, struct qk_buf *out);
+
+/** {"User":{...}}: CreateUser. */
+void kms_answer_user(const struct kms_user *user, struct qk_buf *out);
+
+/** One node's DPRF partial, sealed to the caller's ResponseKey. */
+struct kms_sealed_part {
+    uint16_t node;
+    struct qk_bytes sealed;
+};
+/** {"AccessKey":{"UserName","AccessKeyId","Status","CreateDate","Serial"},"SystemKey":<base64
+ * pkrec>,"Sealed":[{"Node","Value"}]}: CreateAccessKey and Initialize. The caller opens the parts,
+ * verifies them against SystemKey and computes the secret. */
+void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system_pkrec,
+    const struct kms_sealed_part *parts, size_t n_parts, struct qk_buf *out);
+
+/** GetCallerIdentity. request_id: UUID text. */
+void kms_answer_caller_identity(
+    const struct kms_user *user, const char *request_id, struct qk_buf *out);
+
+/** The public marker text of a record id: opaque base64. */
+void kms_marker_encode(struct qk_bytes after, struct qk_buf *out);
+/** InvalidMarkerException unless kms_marker_encode made it. */
+QK_MUST_USE qk_err kms_marker_decode(
+    struct qk_bytes marker, struct qk_buf *after, struct kms_fault *fault);
+
+/** True iff the operation answers 200 with a zero-length body. */
+bool kms_answer_is_empty(enum kms_op op);
+
+#endif
