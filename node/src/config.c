@@ -41,9 +41,7 @@ const struct qk_opt node_config_table[] = {
         "file that holds one), credential or credential-passphrase (the same from systemd's "
         "$CREDENTIALS_DIRECTORY), prompt (passphrase on standard input).",
         ""),
-    TEXT(node_key, "node.key",
-        "Path of the file, or name of the credential. A relative path is taken relative to the "
-        "working directory.",
+    TEXT(node_key, "node.key", "Path of the file, or name of the credential.",
         "whoever reads this and the vault has this node's shares: keep them on different media"),
     FILE_PATH(node_key_params, "node.params",
         "Public salt and Argon2id parameters, for the passphrase sources.",
@@ -128,6 +126,20 @@ static qk_err parse_texts(const char *path, struct node_config *c, char *why, si
     return QK_OK;
 }
 
+/* node_key is a path or a credential's name, so the table cannot resolve it. */
+static qk_err resolve_node_key(const char *path, struct node_config *c)
+{
+    bool is_path =
+        strcmp(c->node_key_source, "file") == 0 || strcmp(c->node_key_source, "passphrase") == 0;
+    const char *slash = strrchr(path, '/');
+    if (!is_path || c->node_key[0] == '/' || slash == NULL) return QK_OK;
+    char *full = NULL;
+    if (asprintf(&full, "%.*s/%s", (int)(slash - path), path, c->node_key) < 0) return QK_E_NOMEM;
+    free(c->node_key);
+    c->node_key = full;
+    return QK_OK;
+}
+
 static bool is_plain(const char *url)
 {
     return url[0] != 0 && strncmp(url, "tls+tcp://", 10) != 0;
@@ -155,6 +167,7 @@ qk_err node_config_read(const char *path, struct node_config *out, char *why, si
     memset(out, 0, sizeof *out);
     QK_TRY(qk_conf_read(path, node_config_table, node_config_n, out, why, why_len));
     qk_err err = parse_texts(path, out, why, why_len);
+    if (err == QK_OK) err = resolve_node_key(path, out);
     if (err == QK_OK) err = cross_check(path, out, why, why_len);
     if (err != QK_OK) node_config_free(out);
     return err;

@@ -18,7 +18,7 @@
 
 #include "qk/bytes.h"
 
-enum { QK_CHAIN_LINE_MAX = 16384 }; /* bytes of one line, line end included */
+enum { QK_CHAIN_LINE_MAX = 32768 }; /* bytes of one line, line end included */
 
 /** Where a chain stands; all zero before the first entry. */
 struct qk_chain_head {
@@ -33,8 +33,8 @@ QK_MUST_USE qk_err qk_chain_append(
 
 /** Check one line (without its line end) and what comes before it.
  *
- *  head   in: where the chain stood; out: where it stands after this line. A NULL-hash head with
- *         any == true takes whatever seq and prev the line claims (a rotated file's first line)
+ *  head   in: where the chain stood; out: where it stands after this line
+ *  any    take whatever seq and prev the line claims (the first line of a rotated file)
  *  Returns QK_E_MALFORMED  not an entry
  *          QK_E_MISMATCH   seq or prev do not follow head: lines removed, moved or repeated
  *          QK_E_CORRUPT    its hash is wrong: the line was changed

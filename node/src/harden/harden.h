@@ -37,8 +37,10 @@ enum node_seccomp_mode {
 QK_MUST_USE qk_err node_seccomp_parse(const char *text, enum node_seccomp_mode *out);
 
 /** Allow what NNG, SQLite, OpenSSL and threads need, in every thread of the process; the rest is
- *  handled by mode. In every mode but OFF and LOG, starting programs, tracing, loading code into
- *  the kernel, mounting, and changing identity are EPERM rather than a kill only under REFUSE. */
+ *  handled by mode: starting programs, forking, tracing, mounting, changing identity, loading
+ *  modules. A few harmless calls that libraries try and do without, and making memory executable,
+ *  are refused with an error under KILL too. Needs no_new_privs (node_harden_early).
+ *  QK_E_IO: the kernel refused the filter. */
 QK_MUST_USE qk_err node_harden_syscalls(enum node_seccomp_mode mode);
 
 #endif

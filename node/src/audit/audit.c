@@ -1,0 +1,306 @@
+#include "audit/audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "audit/head.h"
+#include "audit/members.h"
+#include "qk/clock.h"
+#include "qk/log.h"
+
+/* Locks are taken in the order sync, mutex. Whoever holds sync may sync and rotate; the others wait
+ * there and find their entries synced already: entries that come together share one sync. */
+struct node_audit {
+    pthread_mutex_t sync;
+    pthread_mutex_t mutex;
+    char *path;
+    enum node_audit_sync policy;
+    uint64_t rotate_bytes;
+    int fd;
+    int head_fd;
+    bool failed; /* a sync failed: what the disk holds is unknown, so nothing more is logged */
+    uint64_t bytes;
+    struct qk_chain_head head;   /* of the last entry written */
+    struct qk_chain_head synced; /* of the last entry on disk */
+};
+
+static void rotated_name(const struct node_audit *a, uint64_t seq, char *out, size_t len)
+{
+    (void)snprintf(out, len, "%s.%020" PRIu64, a->path, seq);
+}
+
+static qk_err sync_folder(const char *path)
+{
+    char copy[4096];
+    QK_ENSURE((size_t)snprintf(copy, sizeof copy, "%s", path) < sizeof copy, QK_E_STATE);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    QK_ENSURE(fd >= 0, QK_E_IO);
+    qk_err err = fsync(fd) == 0 ? QK_OK : QK_E_IO;
+    (void)close(fd);
+    return err;
+}
+
+static qk_err open_log(struct node_audit *a)
+{
+    a->fd = open(a->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    QK_ENSURE(a->fd >= 0, QK_E_IO);
+    return sync_folder(a->path);
+}
+
+struct opening {
+    struct node_audit *a;
+    char *why;
+    size_t why_len;
+    bool torn;
+    uint64_t torn_bytes;
+};
+
+static qk_err fail(struct opening *in, qk_err err, const char *name, const char *text)
+{
+    (void)snprintf(in->why, in->why_len, "%s: %s", name, text);
+    return err;
+}
+
+/* No present file: right for a new log, and between a rotation's rename and the next entry. */
+static qk_err expect_rotated(struct opening *in, const struct qk_chain_head *head)
+{
+    char name[4200];
+    struct qk_chain_report report;
+    if (head->seq == 0) return QK_OK;
+    rotated_name(in->a, head->seq, name, sizeof name);
+    qk_err err = qk_chain_verify_file(name, NULL, head, &report);
+    if (err == QK_E_NOT_FOUND)
+        return fail(
+            in, QK_E_CORRUPT, in->a->path, "is missing or empty, though entries were written");
+    if (err == QK_E_CORRUPT) return fail(in, err, name, report.why);
+    if (err == QK_OK && report.torn) return fail(in, QK_E_CORRUPT, name, "has a torn last line");
+    return err;
+}
+
+static qk_err cut_tail(struct opening *in, const struct qk_chain_report *report)
+{
+    struct stat st;
+    if (fstat(in->a->fd, &st) != 0 || ftruncate(in->a->fd, (off_t)report->good_bytes) != 0)
+        return fail(in, QK_E_IO, in->a->path, "cannot cut off its torn last line");
+    in->torn = true;
+    in->torn_bytes = (uint64_t)st.st_size - report->good_bytes;
+    qk_log(QK_WARN, "audit.torn-tail", QK_F_STR("file", in->a->path),
+        QK_F_INT("bytes", in->torn_bytes), QK_F_INT("after_seq", report->last.seq));
+    return QK_OK;
+}
+
+/* head: what the side file remembers; the log must hold at least that. */
+static qk_err check_log(struct opening *in, const struct qk_chain_head *head)
+{
+    struct node_audit *a = in->a;
+    struct qk_chain_report report;
+    qk_err err = qk_chain_verify_file(a->path, head->seq == 0 ? head : NULL, head, &report);
+    bool empty = report.n_lines == 0 && report.bad_line == 0;
+    if (err == QK_E_CORRUPT && !empty) return fail(in, err, a->path, report.why);
+    if (err != QK_OK && err != QK_E_CORRUPT) return fail(in, err, a->path, "cannot be read");
+    if (report.torn) QK_TRY(cut_tail(in, &report));
+    a->bytes = report.good_bytes;
+    a->head = empty ? *head : report.last;
+    return empty ? expect_rotated(in, head) : QK_OK;
+}
+
+static bool has_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+static qk_err open_all(struct opening *in)
+{
+    struct node_audit *a = in->a;
+    char name[4200];
+    bool fresh;
+    struct qk_chain_head head = {0};
+    if (strlen(a->path) > 4000) return fail(in, QK_E_STATE, "audit", "the path is too long");
+    (void)snprintf(name, sizeof name, "%s.head", a->path);
+    if (access(name, F_OK) != 0 && has_bytes(a->path))
+        return fail(in, QK_E_CORRUPT, name, "is missing, though the log has entries");
+    qk_err err = audit_head_open(name, &a->head_fd, &fresh, &head);
+    if (err == QK_E_BUSY) return fail(in, err, name, "is in use by another process");
+    if (err == QK_E_CORRUPT) return fail(in, err, name, "is damaged");
+    if (err != QK_OK) return fail(in, err, name, "cannot be opened or written");
+    if (open_log(a) != QK_OK) return fail(in, QK_E_IO, a->path, "cannot be opened or created");
+    QK_TRY(check_log(in, &head));
+    a->synced = head;
+    return QK_OK;
+}
+
+static void release(struct node_audit *a)
+{
+    if (a->fd >= 0) (void)close(a->fd);
+    if (a->head_fd >= 0) (void)close(a->head_fd);
+    (void)pthread_mutex_destroy(&a->sync);
+    (void)pthread_mutex_destroy(&a->mutex);
+    free(a->path);
+    free(a);
+}
+
+static qk_err note_torn_tail(struct node_audit *a, uint64_t bytes)
+{
+    char detail[64];
+    (void)snprintf(detail, sizeof detail, "%" PRIu64 " bytes cut off", bytes);
+    const struct node_audit_entry entry = {
+        .event = "audit.torn-tail", .outcome = NODE_AUDIT_INFO, .detail = qk_str(detail)};
+    return node_audit_write(a, &entry, qk_now_ms(), true);
+}
+
+qk_err node_audit_open(
+    struct node_audit **out, const struct node_audit_options *options, char *why, size_t why_len)
+{
+    struct node_audit *a = calloc(1, sizeof *a);
+    QK_ENSURE(a != NULL, QK_E_NOMEM);
+    a->fd = a->head_fd = -1;
+    a->policy = options->sync;
+    a->rotate_bytes = options->rotate_bytes;
+    (void)pthread_mutex_init(&a->sync, NULL);
+    (void)pthread_mutex_init(&a->mutex, NULL);
+    a->path = strdup(options->path);
+    why[0] = 0;
+    struct opening in = {.a = a, .why = why, .why_len = why_len};
+    qk_err err = a->path == NULL ? QK_E_NOMEM : open_all(&in);
+    if (err == QK_OK && in.torn) err = note_torn_tail(a, in.torn_bytes);
+    if (err == QK_OK) err = node_audit_flush(a);
+    if (err != QK_OK) {
+        release(a);
+        return err;
+    }
+    *out = a;
+    return QK_OK;
+}
+
+void node_audit_close(struct node_audit *audit)
+{
+    if (audit == NULL) return;
+    if (node_audit_flush(audit) != QK_OK)
+        qk_log(QK_ERROR, "audit.close", QK_F_STR("file", audit->path));
+    release(audit);
+}
+
+/* With sync held. The head follows the log: a head on disk never names an entry that is not. */
+static qk_err sync_held(struct node_audit *a)
+{
+    (void)pthread_mutex_lock(&a->mutex);
+    struct qk_chain_head h = a->head;
+    bool failed = a->failed;
+    (void)pthread_mutex_unlock(&a->mutex);
+    if (failed) return QK_E_IO;
+    if (h.seq == a->synced.seq) return QK_OK;
+    qk_err err = fdatasync(a->fd) == 0 ? audit_head_write(a->head_fd, &h) : QK_E_IO;
+    if (err == QK_OK) {
+        a->synced = h;
+        return QK_OK;
+    }
+    (void)pthread_mutex_lock(&a->mutex);
+    a->failed = true;
+    (void)pthread_mutex_unlock(&a->mutex);
+    return err;
+}
+
+qk_err node_audit_flush(struct node_audit *audit)
+{
+    (void)pthread_mutex_lock(&audit->sync);
+    qk_err err = sync_held(audit);
+    (void)pthread_mutex_unlock(&audit->sync);
+    return err;
+}
+
+static qk_err sync_upto(struct node_audit *a, uint64_t seq)
+{
+    (void)pthread_mutex_lock(&a->sync);
+    qk_err err = a->synced.seq >= seq ? QK_OK : sync_held(a);
+    (void)pthread_mutex_unlock(&a->sync);
+    return err;
+}
+
+static qk_err append(struct node_audit *a, struct qk_bytes line)
+{
+    for (size_t done = 0; done < line.len;) {
+        ssize_t n = write(a->fd, line.p + done, line.len - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n > 0) {
+            done += (size_t)n;
+            continue;
+        }
+        if (ftruncate(a->fd, (off_t)a->bytes) != 0) a->failed = true;
+        return QK_E_IO;
+    }
+    a->bytes += line.len;
+    return QK_OK;
+}
+
+/* Both locks held, everything synced. */
+static qk_err start_new_file(struct node_audit *a)
+{
+    char name[4200];
+    rotated_name(a, a->head.seq, name, sizeof name);
+    QK_ENSURE(rename(a->path, name) == 0, QK_E_IO);
+    (void)close(a->fd);
+    a->fd = -1;
+    a->bytes = 0;
+    qk_err err = open_log(a);
+    if (err != QK_OK) a->failed = true;
+    return err;
+}
+
+static qk_err rotate(struct node_audit *a)
+{
+    (void)pthread_mutex_lock(&a->sync);
+    qk_err err = sync_held(a);
+    (void)pthread_mutex_lock(&a->mutex);
+    /* Another thread may have rotated, or written more, meanwhile: then the next entry looks. */
+    bool still = a->bytes >= a->rotate_bytes && a->head.seq == a->synced.seq;
+    if (err == QK_OK && still) err = start_new_file(a);
+    (void)pthread_mutex_unlock(&a->mutex);
+    (void)pthread_mutex_unlock(&a->sync);
+    return err;
+}
+
+static qk_err write_locked(
+    struct node_audit *a, struct qk_bytes members, uint64_t now_ms, uint64_t *seq, bool *full)
+{
+    QK_ENSURE(!a->failed, QK_E_IO);
+    QK_AUTO_BUF line = QK_BUF(QK_CHAIN_LINE_MAX);
+    struct qk_chain_head next = a->head;
+    QK_TRY(qk_chain_append(&line, &next, now_ms, members));
+    QK_TRY(append(a, qk_buf_view(&line)));
+    a->head = next;
+    *seq = next.seq;
+    *full = a->rotate_bytes != 0 && a->bytes >= a->rotate_bytes;
+    return QK_OK;
+}
+
+qk_err node_audit_write(
+    struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, bool durable)
+{
+    QK_AUTO_BUF members = QK_BUF(QK_CHAIN_LINE_MAX);
+    uint64_t seq;
+    bool full;
+    QK_TRY(audit_members(&members, entry));
+    (void)pthread_mutex_lock(&audit->mutex);
+    qk_err err = write_locked(audit, qk_buf_view(&members), now_ms, &seq, &full);
+    (void)pthread_mutex_unlock(&audit->mutex);
+    QK_TRY(err);
+    if (durable || audit->policy == NODE_AUDIT_SYNC_ALL) QK_TRY(sync_upto(audit, seq));
+    /* The entry stands; a rotation that fails is the next entry's problem. */
+    if (full && rotate(audit) != QK_OK)
+        qk_log(QK_ERROR, "audit.rotate", QK_F_STR("file", audit->path));
+    return QK_OK;
+}
+
+void node_audit_head(struct node_audit *audit, struct qk_chain_head *out)
+{
+    (void)pthread_mutex_lock(&audit->mutex);
+    *out = audit->head;
+    (void)pthread_mutex_unlock(&audit->mutex);
+}
