@@ -4,10 +4,6 @@
 #include "epoch/state.h"
 #include "session/envelope.h"
 
-#include "qk/pack.h"
-
-enum { ROUND_TELL = 1, ROUND_ASK = 2 };
-
 /* ---- counting ---- */
 
 static size_t count(const struct mpc_epoch *e, enum mpc_stmt_kind kind)
@@ -75,46 +71,7 @@ qk_err mpc_epoch_certificate(const struct mpc_epoch *e, struct qk_buf *out)
     return out->err;
 }
 
-/* ---- saying and storing ---- */
-
-static size_t self_ix(const struct mpc_epoch *e)
-{
-    return (size_t)mpc_run_index(&e->run, e->run.self);
-}
-
-static qk_err push_send(struct mpc_epoch *e, unsigned round, size_t to, struct qk_bytes body)
-{
-    struct mpc_envelope env = {.proto = MPC_PROTO_EPOCH,
-        .round = (uint8_t)round,
-        .from = e->run.self,
-        .to = e->run.ids[to],
-        .body = body};
-    memcpy(env.sid, e->run.sid, 32);
-    QK_AUTO_BUF frame = QK_BUF(MPC_EPOCH_STATE_MAX);
-    mpc_envelope_encode(&frame, &env);
-    QK_TRY(frame.err);
-    return mpc_queue_push(
-        &e->queue, MPC_EFFECT_SEND, e->run.ids[to], NULL, "", qk_buf_view(&frame));
-}
-
-static qk_err say(struct mpc_epoch *e, unsigned round, const struct mpc_stmts *what, size_t to)
-{
-    QK_AUTO_BUF st = QK_BUF(MPC_EPOCH_STATE_MAX);
-    QK_AUTO_BUF body = QK_BUF(MPC_EPOCH_STATE_MAX);
-    mpc_stmts_encode(&e->run, what, EP_KINDS, &st);
-    QK_TRY(st.err);
-    qk_pack_map(&body, 1);
-    qk_pack_key_bin(&body, "st", qk_buf_view(&st));
-    QK_TRY(body.err);
-    return push_send(e, round, to, qk_buf_view(&body));
-}
-
-static qk_err say_to_all(struct mpc_epoch *e, unsigned round, const struct mpc_stmts *what)
-{
-    for (size_t i = 0; i < e->run.n; i++)
-        if (i != self_ix(e) && !e->fenced[i]) QK_TRY(say(e, round, what, i));
-    return QK_OK;
-}
+/* ---- storing ---- */
 
 static qk_err persist(struct mpc_epoch *e)
 {
@@ -125,7 +82,7 @@ static qk_err persist(struct mpc_epoch *e)
 
 static qk_err sign_own(struct mpc_epoch *e, enum mpc_stmt_kind kind)
 {
-    struct mpc_stmt *st = &e->known.s[kind][self_ix(e)];
+    struct mpc_stmt *st = &e->known.s[kind][mpc_epoch_self(e)];
     struct mpc_stmt made = {0};
     size_t len = MPC_SIG_MAX;
     uint8_t msg[64];
@@ -141,8 +98,8 @@ static qk_err sign_own(struct mpc_epoch *e, enum mpc_stmt_kind kind)
 static qk_err announce(struct mpc_epoch *e, enum mpc_stmt_kind kind)
 {
     struct mpc_stmts one = {0};
-    one.s[kind][self_ix(e)] = e->known.s[kind][self_ix(e)];
-    return say_to_all(e, ROUND_TELL, &one);
+    one.s[kind][mpc_epoch_self(e)] = e->known.s[kind][mpc_epoch_self(e)];
+    return mpc_epoch_say_to_all(e, EP_TELL, &one);
 }
 
 /* ---- moving: the choice is written before it is sent (rule 1) ---- */
@@ -151,7 +108,7 @@ static qk_err choose(struct mpc_epoch *e, enum mpc_stmt_kind kind, enum mpc_epoc
 {
     /* B-3: one of the two, ever. */
     enum mpc_stmt_kind other = kind == EP_VOTE ? EP_ABORT : EP_VOTE;
-    QK_ENSURE(e->known.s[other][self_ix(e)].len == 0, QK_E_STATE);
+    QK_ENSURE(e->known.s[other][mpc_epoch_self(e)].len == 0, QK_E_STATE);
     QK_TRY(sign_own(e, kind));
     e->state = to;
     QK_TRY(persist(e));
@@ -246,7 +203,7 @@ static qk_err go_on(struct mpc_epoch *e)
 {
     bool over = e->state == MPC_EPOCH_DONE || e->state == MPC_EPOCH_ABORTED;
     if (over && !e->destroyed) QK_TRY(destroy(e));
-    QK_TRY(say_to_all(e, over ? ROUND_TELL : ROUND_ASK, &e->known));
+    QK_TRY(mpc_epoch_say_to_all(e, over ? EP_TELL : EP_ASK, &e->known));
     return move(e);
 }
 
@@ -286,22 +243,6 @@ bool mpc_epoch_next_effect(struct mpc_epoch *e, struct mpc_effect *out)
 
 /* ---- receiving ---- */
 
-static qk_err read_frame(const struct mpc_epoch *e, uint16_t from, struct qk_bytes frame,
-    unsigned *round, struct mpc_stmts *out)
-{
-    struct mpc_envelope env;
-    struct qk_bytes st;
-    QK_TRY(mpc_envelope_decode(frame, &env));
-    QK_ENSURE(env.from == from && env.to == e->run.self, QK_E_MALFORMED);
-    QK_ENSURE(env.round == ROUND_TELL || env.round == ROUND_ASK, QK_E_MALFORMED);
-    struct qk_unpack u = qk_unpack(env.body);
-    QK_TRY(qk_unpack_map(&u, 1));
-    QK_TRY(qk_unpack_key_bin(&u, "st", 0, MPC_EPOCH_STATE_MAX, &st));
-    QK_TRY(qk_unpack_end(&u));
-    *round = env.round;
-    return mpc_stmts_decode(&e->run, st, out);
-}
-
 /* Forget what we know already and what fenced participants say; verify the rest (check B-2). */
 static qk_err verify_news(const struct mpc_epoch *e, struct mpc_stmts *got)
 {
@@ -311,7 +252,7 @@ static qk_err verify_news(const struct mpc_epoch *e, struct mpc_stmts *got)
         for (size_t i = 0; i < e->run.n; i++) {
             struct mpc_stmt *st = &got->s[kind][i];
             /* Our own come from our disk, never from a peer. */
-            if (e->known.s[kind][i].len || e->fenced[i] || i == self_ix(e)) st->len = 0;
+            if (e->known.s[kind][i].len || e->fenced[i] || i == mpc_epoch_self(e)) st->len = 0;
             if (st->len == 0) continue;
             QK_TRY(
                 e->signer->verify(e->signer->ctx, e->run.ids[i], msg, qk_bytes(st->sig, st->len)));
@@ -337,7 +278,7 @@ static qk_err react(struct mpc_epoch *e, size_t from, unsigned round, bool news)
 {
     if (news) QK_TRY(persist(e));
     QK_TRY(move(e));
-    if (round == ROUND_ASK) QK_TRY(say(e, ROUND_TELL, &e->known, from));
+    if (round == EP_ASK) QK_TRY(mpc_epoch_say(e, EP_TELL, &e->known, from));
     return QK_OK;
 }
 
@@ -352,7 +293,7 @@ qk_err mpc_epoch_receive(struct mpc_epoch *e, uint16_t from, struct qk_bytes fra
     QK_ENSURE(proto == MPC_PROTO_EPOCH && memcmp(sid, e->run.sid, 32) == 0, QK_E_FOREIGN);
     struct mpc_stmts got;
     unsigned round;
-    QK_TRY(read_frame(e, from, frame, &round, &got));
+    QK_TRY(mpc_epoch_read(e, from, frame, &round, &got));
     QK_TRY(verify_news(e, &got));
     return or_stop(e, react(e, (size_t)ix, round, learn(e, &got)));
 }
@@ -362,7 +303,7 @@ qk_err mpc_epoch_receive(struct mpc_epoch *e, uint16_t from, struct qk_bytes fra
 qk_err mpc_epoch_ask(struct mpc_epoch *e)
 {
     QK_ENSURE(e->state != MPC_EPOCH_STOPPED, QK_E_STATE);
-    return or_stop(e, say_to_all(e, ROUND_ASK, &e->known));
+    return or_stop(e, mpc_epoch_say_to_all(e, EP_ASK, &e->known));
 }
 
 static qk_err do_abort(struct mpc_epoch *e)

@@ -44,6 +44,23 @@ void mpc_stmts_encode(const struct mpc_epoch_run *run, const struct mpc_stmts *s
 QK_MUST_USE qk_err mpc_stmts_decode(
     const struct mpc_epoch_run *run, struct qk_bytes in, struct mpc_stmts *out);
 
+/* ---- frames (talk.c): an envelope of proto 90 with the body { "st": statements } ---- */
+
+/* The round of the envelope: tell, or tell and ask for all the other holds. */
+enum { EP_TELL = 1, EP_ASK = 2 };
+
+/** The number of self in run.ids. */
+size_t mpc_epoch_self(const struct mpc_epoch *e);
+/** Queue a frame to participant number `to`. */
+QK_MUST_USE qk_err mpc_epoch_say(
+    struct mpc_epoch *e, unsigned round, const struct mpc_stmts *what, size_t to);
+/** The same to every unfenced peer. */
+QK_MUST_USE qk_err mpc_epoch_say_to_all(
+    struct mpc_epoch *e, unsigned round, const struct mpc_stmts *what);
+/** QK_E_MALFORMED for anything but such a frame from `from` to us. Nothing is verified here. */
+QK_MUST_USE qk_err mpc_epoch_read(const struct mpc_epoch *e, uint16_t from, struct qk_bytes frame,
+    unsigned *round, struct mpc_stmts *out);
+
 /* ---- stored state (store.c) ---- */
 
 QK_MUST_USE qk_err mpc_epoch_encode(const struct mpc_epoch *e, struct qk_buf *out);

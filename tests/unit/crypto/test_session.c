@@ -2,8 +2,8 @@
 #include "dkgrun.h"
 #include "mpc/session.h"
 #include "qktest/qktest.h"
+#include "tape.h"
 
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,34 +119,12 @@ QK_TEST(session, C_1_too_many_parties_and_unknown_curves_are_refused)
 
 /* ---- recording ---- */
 
-struct tape {
-    struct qk_buf frame[256];
-    uint16_t from[256], to[256];
-    size_t n;
-};
-
-static void record(const struct qkt_frame *f, void *ctx)
-{
-    struct tape *t = ctx;
-    cr_assert_lt(t->n, 256);
-    t->frame[t->n] = (struct qk_buf)QK_BUF(1 << 20);
-    qk_buf_add(&t->frame[t->n], f->data.p, f->data.len);
-    t->from[t->n] = f->from;
-    t->to[t->n++] = f->to;
-}
-
-static void tape_free(struct tape *t)
-{
-    for (size_t i = 0; i < t->n; i++) qk_buf_free(&t->frame[i]);
-    free(t);
-}
-
-static struct tape *record_run(uint64_t seed, unsigned curve)
+static struct qkt_tape *record_run(uint64_t seed, unsigned curve)
 {
     struct qkt_rng rngs[4];
-    struct tape *t = calloc(1, sizeof *t);
+    struct qkt_tape *t = qkt_tape_new();
     struct qkt_net *net = start(seed, curve, rngs);
-    net->tap = record;
+    net->tap = qkt_tape_record;
     net->tap_ctx = t;
     qkt_run(net);
     for (size_t i = 0; i < net->n; i++) qkt_expect_done(net, net->p[i].id);
@@ -159,7 +137,7 @@ static struct tape *record_run(uint64_t seed, unsigned curve)
 QK_TEST(session, C_5_every_message_of_another_session_is_dropped)
 {
     for (unsigned curve = 1; curve <= 4; curve++) {
-        struct tape *old = record_run(50, curve);
+        struct qkt_tape *old = record_run(50, curve);
         struct qkt_rng rngs[4];
         struct qkt_net *net = start(51, curve, rngs);
         for (size_t i = 0; i < old->n; i++)
@@ -172,7 +150,7 @@ QK_TEST(session, C_5_every_message_of_another_session_is_dropped)
         }
         cr_assert_gt(dropped, 0, "C-5");
         qkt_net_free(net);
-        tape_free(old);
+        qkt_tape_free(old);
     }
 }
 
@@ -205,7 +183,7 @@ QK_TEST(session, C_6_bytes_that_name_no_session_are_dropped)
 {
     for (unsigned seed = 0; seed < 10; seed++) {
         struct qkt_rng rngs[4], dice;
-        struct tape *t = record_run(70, MPC_P256);
+        struct qkt_tape *t = record_run(70, MPC_P256);
         struct qkt_net *net = start(71, MPC_P256, rngs);
         qkt_rng_init(&dice, seed, 5);
         for (unsigned i = 0; i < 60; i++) {
@@ -222,7 +200,7 @@ QK_TEST(session, C_6_bytes_that_name_no_session_are_dropped)
         qkt_run(net);
         for (size_t i = 0; i < net->n; i++) qkt_expect_done(net, net->p[i].id);
         qkt_net_free(net);
-        tape_free(t);
+        qkt_tape_free(t);
     }
 }
 
@@ -276,7 +254,7 @@ QK_TEST(session, C_10_a_second_different_message_blames_its_sender)
 
 QK_TEST(session, C_12_replaying_a_whole_old_opening_moves_nobody)
 {
-    struct tape *old = record_run(100, MPC_P256);
+    struct qkt_tape *old = record_run(100, MPC_P256);
     struct qkt_rng rng;
     struct mpc_session s;
     struct mpc_party *party;
@@ -301,7 +279,7 @@ QK_TEST(session, C_12_replaying_a_whole_old_opening_moves_nobody)
     mpc_party_expire(party);
     cr_assert_eq(mpc_party_blame(party).cls, MPC_BLAME_N);
     mpc_party_free(party);
-    tape_free(old);
+    qkt_tape_free(old);
 }
 
 /* ---- C-13 ---- */
