@@ -40,7 +40,6 @@ struct kms_sigv4 {
     struct qk_bytes region;
     struct qk_bytes service;
     struct qk_bytes signed_headers; /* "a;b;c" lower case, sorted, distinct */
-    struct qk_bytes session_token;  /* empty if none; always a signed header */
     uint8_t signature[32];
     char amz_date[17]; /* "YYYYMMDDTHHMMSSZ" as signed */
     uint64_t time_ms;  /* the same moment */
@@ -52,8 +51,9 @@ struct kms_sigv4 {
  *
  *  Faults, in this order: MissingAuthenticationTokenException, IncompleteSignatureException,
  *  InvalidSignatureException. Presigned queries (X-Amz-Signature in the query), other algorithms
- * and UNSIGNED-PAYLOAD are refused. raw        passed kms_raw_check region, service NUL-terminated,
- * what this deployment is Timing     variable; all inputs public
+ * and UNSIGNED-PAYLOAD are refused. A session token must be signed and is then unknown
+ *  (UnrecognizedClientException): no temporary credentials exist. raw        passed kms_raw_check
+ * region, service NUL-terminated, what this deployment is Timing     variable; all inputs public
  */
 QK_MUST_USE qk_err kms_sigv4_parse(const struct kms_raw *raw, uint64_t now_ms, const char *region,
     const char *service, struct kms_sigv4 *auth, struct kms_fault *fault);
