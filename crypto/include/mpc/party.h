@@ -24,9 +24,9 @@
 
 enum {
     MPC_NODES_MAX = 32,
-    MPC_PARTIES_MAX = 33,      /* nodes and a delegate */
-    MPC_DELEGATE = 65535,      /* the party id of D */
-    MPC_FRAME_MAX = 196608,    /* 192 KiB, envelope included */
+    MPC_PARTIES_MAX = 33,   /* nodes and a delegate */
+    MPC_DELEGATE = 65535,   /* the party id of D */
+    MPC_FRAME_MAX = 196608, /* 192 KiB, envelope included */
 };
 
 /** Protocol numbers on the wire. */
@@ -65,14 +65,14 @@ enum mpc_state { MPC_RUNNING, MPC_DONE, MPC_ABORTED };
 
 /** What the caller must do, in the order given. data is valid until the next call on the party. */
 enum mpc_effect_kind {
-    MPC_EFFECT_SEND,    /* put data (an envelope) on the link to party `to`; 0: to every other party */
-    MPC_EFFECT_PERSIST, /* durably store data under key_id as described by the protocol, read it
-                           back, and only then go on */
-    MPC_EFFECT_WIPE,    /* destroy what `name` names in the protocol's terms */
-    MPC_EFFECT_SETUP_USE,    /* document 20 section 7: under the lock of setup `id` and up to the end
-                                of this batch of effects: if it is poisoned, fail; else mark PROVEN */
-    MPC_EFFECT_SETUP_POISON, /* mark setup `id` (made with party `to`) POISONED, sync to disk, before
-                                anything visible happens */
+    MPC_EFFECT_SEND, /* put data (an envelope) on the link to party `to`; 0: to every other party */
+    MPC_EFFECT_PERSIST,   /* durably store data under key_id as described by the protocol, read it
+                             back, and only then go on */
+    MPC_EFFECT_WIPE,      /* destroy what `name` names in the protocol's terms */
+    MPC_EFFECT_SETUP_USE, /* document 20 section 7: under the lock of setup `id` and up to the end
+                             of this batch of effects: if it is poisoned, fail; else mark PROVEN */
+    MPC_EFFECT_SETUP_POISON, /* mark setup `id` (made with party `to`) POISONED, sync to disk,
+                                before anything visible happens */
 };
 
 struct mpc_effect {
@@ -84,12 +84,18 @@ struct mpc_effect {
 };
 
 /** Abort classes of protocols/00 section 8. */
-enum mpc_blame_class { MPC_BLAME_NONE = 0, MPC_BLAME_N = 'N', MPC_BLAME_P = 'P', MPC_BLAME_X = 'X' };
+enum mpc_blame_class {
+    MPC_BLAME_NONE = 0,
+    MPC_BLAME_N = 'N',
+    MPC_BLAME_P = 'P',
+    MPC_BLAME_X = 'X'
+};
 
 struct mpc_blame {
     enum mpc_blame_class cls;
-    uint16_t party;    /* 0 for class N */
-    const char *check; /* "D-4", "E-6", ... or "timeout"; static text, for the local audit log only */
+    uint16_t party; /* 0 for class N */
+    const char
+        *check; /* "D-4", "E-6", ... or "timeout"; static text, for the local audit log only */
 };
 
 struct mpc_party;
@@ -101,20 +107,28 @@ bool mpc_party_sid(const struct mpc_party *party, uint8_t out[static 32]);
 
 /** Feed one frame that the authenticated channel of party `from` delivered.
  *
+ *  Routing: by (proto, s) of the envelope; s is the open id in round 0 and the sid after it. Until
+ *  its sid is known a party keeps one frame of round 1 per sender and kind, unchecked. A node with
+ *  several openings under way holds frames of unknown sid itself, bounded, and offers them to the
+ *  party whose mpc_party_sid becomes theirs.
+ *
  *  Returns  QK_OK            taken (or an identical copy ignored); effects may wait
- *           QK_E_FOREIGN     another session: dropped, no check was run, nobody blamed (C-5)
+ *           QK_E_FOREIGN     another session, or bytes that name none: dropped, no check was run,
+ *                            nobody blamed (C-5, C-6)
+ *           QK_E_EARLY       more than one round ahead, or the sid is not known yet and the one
+ *                            place for such a frame is taken: dropped, offer it again later
  *           QK_E_MALFORMED,  the frame or its sender is at fault: the party is ABORTED, see
  *           QK_E_UNEXPECTED, mpc_party_blame; effects may wait (poison, wipe, abort messages)
  *           QK_E_PROOF
- *           QK_E_MISMATCH    class N
+ *           QK_E_MISMATCH    class N, also when a peer says abort
  *           QK_E_STATE       the party has ended, or from is not a peer: dropped
  *           5xx              local trouble: ABORTED, class N
  */
-QK_MUST_USE qk_err mpc_party_receive(
-    struct mpc_party *party, uint16_t from, struct qk_bytes frame);
+QK_MUST_USE qk_err mpc_party_receive(struct mpc_party *party, uint16_t from, struct qk_bytes frame);
 /** The next effect, or false. */
 bool mpc_party_next_effect(struct mpc_party *party, struct mpc_effect *out);
-/** Give up: timeout, a failed effect, shutdown. Class N; wipes. No-op once ended. */
+/** Give up: timeout, a failed effect, shutdown. Class N; wipes and drops what was queued; effects
+ *  (abort messages to the peers, poisoning) may wait afterwards. No-op once ended. */
 void mpc_party_expire(struct mpc_party *party);
 
 enum mpc_state mpc_party_state(const struct mpc_party *party);
@@ -132,7 +146,7 @@ struct mpc_envelope {
     uint8_t sid[32]; /* the open id in round 0 */
     uint8_t round;
     uint16_t from;
-    uint16_t to; /* 0 = broadcast */
+    uint16_t to;          /* 0 = broadcast */
     struct qk_bytes body; /* the body map, encoded; points into the frame */
 };
 

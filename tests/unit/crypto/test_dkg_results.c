@@ -1,6 +1,7 @@
 /* One party cheats about the result, or the result is impossible (D-5 to D-9), and what the wire
  * gives away (D-16). Every position, every curve. */
 #include "dkgcheat.h"
+#include "epochworld.h"
 #include "qktest/qktest.h"
 #include "tape.h"
 
@@ -23,7 +24,7 @@ static void vanish_at(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     qkt_recommit(net, f);
 }
 
-QK_TEST(dkg_hostile, D_5_polynomial_that_is_zero_at_a_node_is_accepted)
+QK_TEST(dkg_results, D_5_polynomial_that_is_zero_at_a_node_is_accepted)
 {
     for (unsigned curve = 1; curve <= 4; curve++)
         for (size_t k = 0; k < 3; k++) {
@@ -55,7 +56,7 @@ static void bend_points(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     qkt_recommit(net, f);
 }
 
-QK_TEST(dkg_hostile, D_5_and_C_3_O_or_an_invalid_point_in_C_is_refused)
+QK_TEST(dkg_results, D_5_and_C_3_O_or_an_invalid_point_in_C_is_refused)
 {
     for (int v = 0; v < 3; v++)
         qkt_run_attack(
@@ -76,7 +77,7 @@ static void disturb(struct qkt_net *net, struct mpc_party *party, void *ctx)
     *done = true;
 }
 
-QK_TEST(dkg_hostile, D_6_a_wrong_sum_ends_locally)
+QK_TEST(dkg_results, D_6_a_wrong_sum_ends_locally)
 {
     for (unsigned curve = 1; curve <= 4; curve++)
         for (size_t k = 0; k < 3; k++) {
@@ -159,7 +160,7 @@ static void run_cancel(unsigned curve, uint16_t cheater, uint16_t at)
     qkt_tape_free(t);
 }
 
-QK_TEST(dkg_hostile, D_7_cancelling_constants_give_no_key)
+QK_TEST(dkg_results, D_7_cancelling_constants_give_no_key)
 {
     for (unsigned curve = 1; curve <= 4; curve++)
         for (size_t k = 0; k < 4; k++) {
@@ -178,7 +179,7 @@ static void bend_v(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     if (f->round == 3 && f->to == qkt_other_than(f->from)) qkt_flip(f, "V", 5, 4);
 }
 
-QK_TEST(dkg_hostile, D_8_who_sees_another_V_has_no_key)
+QK_TEST(dkg_results, D_8_who_sees_another_V_has_no_key)
 {
     for (unsigned curve = 1; curve <= 4; curve++)
         for (size_t k = 0; k < 4; k++) {
@@ -191,6 +192,41 @@ QK_TEST(dkg_hostile, D_8_who_sees_another_V_has_no_key)
             struct mpc_key_share share;
             struct mpc_key_record record;
             qk_assert_err(mpc_dkg_take(qkt_party(net, victim)->party, &share, &record), QK_E_STATE);
+            qkt_net_free(net);
+        }
+}
+
+/* What D-8 means in the end: a party that saw another V stores nothing and gives no prep, so nobody
+ * votes and no key appears, although the others finished the DKG. */
+QK_TEST(dkg_results, D_8_and_B_13_without_every_prep_nobody_votes)
+{
+    for (unsigned curve = 1; curve <= 4; curve++)
+        for (size_t k = 0; k < 3; k++) {
+            struct qkt_rng rngs[4];
+            struct qkt_net *net = qkt_dkg_cheat(curve, qkt_everybody[k], rngs);
+            struct qkt_world *w = qkt_world_new(3, 2, 0);
+            net->hook = bend_v;
+            qkt_run(net);
+            for (size_t i = 0; i < 3; i++) {
+                struct mpc_key_record record;
+                MPC_KEY_SHARE(share);
+                if (mpc_dkg_take(net->p[i].party, &share, &record) != QK_OK) continue;
+                qk_assert_ok(mpc_record_hash(&record, w->run.rec));
+                memcpy(w->run.sid, record.sid, 32);
+                qkt_world_begin(w, i);
+            }
+            qkt_world_rest(w);
+            qkt_world_ask(w);
+            for (size_t i = 0; i < 3; i++) {
+                cr_assert_not(w->node[i].said_vote, "D-8: a vote without every prep");
+                if (!w->node[i].epoch) continue;
+                cr_assert_eq(mpc_epoch_state(w->node[i].epoch), MPC_EPOCH_PREPARED);
+                cr_assert_not(mpc_epoch_complete(w->node[i].epoch), "B-13");
+                qk_assert_ok(mpc_epoch_abort(w->node[i].epoch)); /* 30 s later */
+                qkt_world_effects(w, i);
+            }
+            qkt_world_rest(w);
+            qkt_world_free(w);
             qkt_net_free(net);
         }
 }
@@ -220,7 +256,7 @@ static void equivocate(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     }
 }
 
-QK_TEST(dkg_hostile, D_9_two_openings_of_two_coms)
+QK_TEST(dkg_results, D_9_two_openings_of_two_coms)
 {
     qkt_run_attack(
         &(struct qkt_attack){.hook = equivocate, .cls = 'N', .check = "C-9", .victim = 1});
@@ -240,7 +276,7 @@ static void bend_echo1(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     if (f->round == 2 && qkt_field(f, "echo1").len) qkt_flip(f, "echo1", 0, 1);
 }
 
-QK_TEST(dkg_hostile, C_9_and_D_9_wrong_echoes_blame_nobody)
+QK_TEST(dkg_results, C_9_and_D_9_wrong_echoes_blame_nobody)
 {
     qkt_run_attack(&(struct qkt_attack){.hook = bend_echo1, .cls = 'N', .check = "C-9"});
     qkt_run_attack(&(struct qkt_attack){.hook = bend_echo2, .cls = 'N', .check = "C-9"});
@@ -253,7 +289,7 @@ static bool contains(struct qk_bytes hay, const uint8_t *needle, size_t len)
     return memmem(hay.p, hay.len, needle, len) != NULL;
 }
 
-QK_TEST(dkg_hostile, D_16_private_fields_travel_to_their_addressee_only)
+QK_TEST(dkg_results, D_16_private_fields_travel_to_their_addressee_only)
 {
     for (unsigned curve = 1; curve <= 4; curve++) {
         struct qkt_rng rngs[4];
@@ -291,7 +327,7 @@ QK_TEST(dkg_hostile, D_16_private_fields_travel_to_their_addressee_only)
 
 /* ---- the machine lets us down ---- */
 
-QK_TEST(dkg_hostile, a_failing_generator_ends_the_session_and_blames_nobody)
+QK_TEST(dkg_results, a_failing_generator_ends_the_session_and_blames_nobody)
 {
     for (int draw = 1; draw < 8; draw++) {
         struct qkt_rng rngs[4];
