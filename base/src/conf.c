@@ -147,12 +147,28 @@ void qk_conf_free(const struct qk_opt *table, size_t n_table, void *conf)
     }
 }
 
+/* The parser takes lines of up to 200 bytes, comments included. */
+static void print_wrapped(FILE *to, const char *lead, const char *text)
+{
+    enum { COLUMNS = 88 };
+    size_t used = (size_t)fprintf(to, "# %s", lead);
+    for (bool first = true; *text; first = false) {
+        size_t word = strcspn(text, " ");
+        if (first || used + 1 + word <= COLUMNS)
+            used += (size_t)fprintf(to, "%s%.*s", first ? "" : " ", (int)word, text);
+        else
+            used = (size_t)fprintf(to, "\n# %.*s", (int)word, text) - 1;
+        text += word + strspn(text + word, " ");
+    }
+    fprintf(to, "\n");
+}
+
 void qk_conf_print_sample(const struct qk_opt *table, size_t n_table, FILE *to)
 {
     for (size_t i = 0; i < n_table; i++) {
         const struct qk_opt *o = &table[i];
-        fprintf(to, "# %s\n", o->effect);
-        if (o->danger[0]) fprintf(to, "# Danger: %s\n", o->danger);
+        print_wrapped(to, "", o->effect);
+        if (o->danger[0]) print_wrapped(to, "Danger: ", o->danger);
         if (o->type == QK_OPT_NUMBER)
             fprintf(to, "# A number from %llu to %llu%s%s.\n", (unsigned long long)o->min,
                 (unsigned long long)o->max, o->unit[0] ? " " : "", o->unit);
