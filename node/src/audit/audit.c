@@ -26,8 +26,8 @@ struct node_audit {
     int head_fd;
     bool failed; /* a sync failed: what the disk holds is unknown, so nothing more is logged */
     uint64_t bytes;
-    struct qk_chain_head head;   /* of the last entry written */
-    struct qk_chain_head synced; /* of the last entry on disk */
+    struct qk_chain_head head; /* of the last entry written */
+    struct audit_head synced;  /* what the side file says */
 };
 
 static void rotated_name(const struct node_audit *a, uint64_t seq, char *out, size_t len)
@@ -51,6 +51,15 @@ static qk_err open_log(struct node_audit *a)
     a->fd = open(a->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     QK_ENSURE(a->fd >= 0, QK_E_IO);
     return sync_folder(a->path);
+}
+
+/* The present file is new: the next entry is its first. */
+static qk_err begin_file(struct node_audit *a)
+{
+    const struct audit_head h = {a->head, a->head.seq};
+    QK_TRY(audit_head_write(a->head_fd, &h));
+    a->synced = h;
+    return QK_OK;
 }
 
 struct opening {
@@ -95,15 +104,18 @@ static qk_err cut_tail(struct opening *in, const struct qk_chain_report *report)
     return QK_OK;
 }
 
-/* head: what the side file remembers; the log must hold at least that. */
-static qk_err check_log(struct opening *in, const struct qk_chain_head *head)
+/* remembered: what the side file says; the log must hold at least that. */
+static qk_err check_log(struct opening *in, const struct audit_head *remembered)
 {
+    const struct qk_chain_head *head = &remembered->at;
     struct node_audit *a = in->a;
     struct qk_chain_report report;
     qk_err err = qk_chain_verify_file(a->path, head->seq == 0 ? head : NULL, head, &report);
     bool empty = report.n_lines == 0 && report.bad_line == 0;
     if (err == QK_E_CORRUPT && !empty) return fail(in, err, a->path, report.why);
     if (err != QK_OK && err != QK_E_CORRUPT) return fail(in, err, a->path, "cannot be read");
+    if (!empty && report.first.seq != remembered->start)
+        return fail(in, QK_E_CORRUPT, a->path, "does not begin where it was begun");
     if (report.torn) QK_TRY(cut_tail(in, &report));
     a->bytes = report.good_bytes;
     a->head = empty ? *head : report.last;
@@ -120,20 +132,19 @@ static qk_err open_all(struct opening *in)
 {
     struct node_audit *a = in->a;
     char name[4200];
-    bool fresh;
-    struct qk_chain_head head = {0};
+    struct audit_head head = {0};
     if (strlen(a->path) > 4000) return fail(in, QK_E_STATE, "audit", "the path is too long");
     (void)snprintf(name, sizeof name, "%s.head", a->path);
     if (access(name, F_OK) != 0 && has_bytes(a->path))
         return fail(in, QK_E_CORRUPT, name, "is missing, though the log has entries");
-    qk_err err = audit_head_open(name, &a->head_fd, &fresh, &head);
+    qk_err err = audit_head_open(name, &a->head_fd, &head);
     if (err == QK_E_BUSY) return fail(in, err, name, "is in use by another process");
     if (err == QK_E_CORRUPT) return fail(in, err, name, "is damaged");
     if (err != QK_OK) return fail(in, err, name, "cannot be opened or written");
     if (open_log(a) != QK_OK) return fail(in, QK_E_IO, a->path, "cannot be opened or created");
-    QK_TRY(check_log(in, &head));
     a->synced = head;
-    return QK_OK;
+    QK_TRY(check_log(in, &head));
+    return a->bytes > 0 ? QK_OK : begin_file(a);
 }
 
 static void release(struct node_audit *a)
@@ -191,11 +202,11 @@ void node_audit_close(struct node_audit *audit)
 static qk_err sync_held(struct node_audit *a)
 {
     (void)pthread_mutex_lock(&a->mutex);
-    struct qk_chain_head h = a->head;
+    const struct audit_head h = {a->head, a->synced.start};
     bool failed = a->failed;
     (void)pthread_mutex_unlock(&a->mutex);
     if (failed) return QK_E_IO;
-    if (h.seq == a->synced.seq) return QK_OK;
+    if (h.at.seq == a->synced.at.seq) return QK_OK;
     qk_err err = fdatasync(a->fd) == 0 ? audit_head_write(a->head_fd, &h) : QK_E_IO;
     if (err == QK_OK) {
         a->synced = h;
@@ -218,7 +229,7 @@ qk_err node_audit_flush(struct node_audit *audit)
 static qk_err sync_upto(struct node_audit *a, uint64_t seq)
 {
     (void)pthread_mutex_lock(&a->sync);
-    qk_err err = a->synced.seq >= seq ? QK_OK : sync_held(a);
+    qk_err err = a->synced.at.seq >= seq ? QK_OK : sync_held(a);
     (void)pthread_mutex_unlock(&a->sync);
     return err;
 }
@@ -249,6 +260,7 @@ static qk_err start_new_file(struct node_audit *a)
     a->fd = -1;
     a->bytes = 0;
     qk_err err = open_log(a);
+    if (err == QK_OK) err = begin_file(a);
     if (err != QK_OK) a->failed = true;
     return err;
 }
@@ -259,7 +271,7 @@ static qk_err rotate(struct node_audit *a)
     qk_err err = sync_held(a);
     (void)pthread_mutex_lock(&a->mutex);
     /* Another thread may have rotated, or written more, meanwhile: then the next entry looks. */
-    bool still = a->bytes >= a->rotate_bytes && a->head.seq == a->synced.seq;
+    bool still = a->bytes >= a->rotate_bytes && a->head.seq == a->synced.at.seq;
     if (err == QK_OK && still) err = start_new_file(a);
     (void)pthread_mutex_unlock(&a->mutex);
     (void)pthread_mutex_unlock(&a->sync);

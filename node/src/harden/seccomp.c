@@ -14,12 +14,10 @@
 
 static const char *const allowed[] = {
     /* memory and threads */
-    "brk",
-
-    "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "mlockall", "futex", "futex_waitv",
-    "set_robust_list", "get_robust_list", "rseq", "membarrier", "sched_yield", "sched_getaffinity",
-    "sched_setaffinity", "sched_getparam", "sched_getscheduler", "gettid", "getpid", "getppid",
-    "set_tid_address", "arch_prctl", "getcpu",
+    "brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "mlockall", "futex",
+    "futex_waitv", "set_robust_list", "get_robust_list", "rseq", "membarrier", "sched_yield",
+    "sched_getaffinity", "sched_setaffinity", "sched_getparam", "sched_getscheduler", "gettid",
+    "getpid", "getppid", "set_tid_address", "arch_prctl", "getcpu",
     /* signals and exit */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending",
     "rt_sigsuspend", "sigaltstack", "tgkill", "restart_syscall", "exit", "exit_group", "signalfd4",

@@ -229,7 +229,7 @@ QK_TEST(audit, does_not_start_on_a_log_that_was_tampered_with)
     } tricks[] = {
         {"edited", edit, "line 2 "},
         {"removed", remove_one, "line 2 does not follow"},
-        {"first removed", remove_first, "line 1 "},
+        {"first removed", remove_first, "does not begin where it was begun"},
         {"swapped", swap, "line 2 does not follow"},
         {"last entry cut off", cut_last, "entries are missing at the end"},
         {"synced entry torn", tear_a_synced_entry, "entries are missing at the end"},
@@ -245,13 +245,6 @@ QK_TEST(audit, does_not_start_on_a_log_that_was_tampered_with)
         tricks[i].how(&b, &text);
         qk_assert_ok(qk_file_write(b.path, qk_buf_view(&text), 0600));
         qk_err err = start(&b);
-        bool first = tricks[i].how == remove_first; /* then the chain seems to start at seq 2 */
-        if (first && err == QK_OK) {
-            struct qk_chain_report r;
-            static const struct qk_chain_head zero;
-            err = qk_chain_verify_file(b.path, &zero, NULL, &r);
-            (void)snprintf(b.why, sizeof b.why, "%s", r.why);
-        }
         cr_expect_eq(err, QK_E_CORRUPT, "%s: %s", tricks[i].what, qk_err_name(err));
         cr_expect(strstr(b.why, tricks[i].says) != NULL, "%s: '%s'", tricks[i].what, b.why);
         end(&b);

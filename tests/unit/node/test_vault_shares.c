@@ -188,8 +188,8 @@ QK_TEST(vault_shares, E_3_every_exchange_on_disk_is_noticed)
     static const char *const tricks[] = {
         /* E-3: blobs of two epochs, of two keys, a bit, a record, a moved row */
         "UPDATE share SET sealed = (SELECT sealed FROM share WHERE epoch = 2) WHERE epoch = 1",
-        "UPDATE share SET sealed = (SELECT sealed FROM share WHERE key_id > x'b0' AND epoch = 1)"
-        " WHERE epoch = 1",
+        ("UPDATE share SET sealed = (SELECT sealed FROM share WHERE key_id > x'b0' AND epoch = 1)"
+         " WHERE epoch = 1"),
         "", /* a bit */
         "UPDATE share SET record = (SELECT record FROM share WHERE epoch = 2) WHERE epoch = 1",
         "UPDATE share SET epoch = 9 WHERE epoch = 1; UPDATE share SET epoch = 1 WHERE epoch = 2",
@@ -269,6 +269,25 @@ QK_TEST(vault_shares, B_6_destruction_leaves_no_sealed_byte_behind)
     destroys(ONE);
     destroys(BEFORE);
     destroys(ALL);
+}
+
+/* Stored and destroyed without a restart between: then the sealed bytes stand in the log. */
+QK_TEST(vault_shares, B_6_the_log_is_cut_too)
+{
+    struct vaultbox box;
+    QK_AUTO_BUF gone = QK_BUF(1 << 16);
+    start(&box);
+    qk_assert_ok(put(&box, KEY, 1, 1));
+    struct vaultbox copy = box;
+    (void)snprintf(copy.db, sizeof copy.db, "%s/copy.db", box.dir);
+    (void)snprintf(copy.wal, sizeof copy.wal, "%s/copy.db-wal", box.dir);
+    vaultbox_copy(box.db, copy.db);
+    vaultbox_copy(box.wal, copy.wal);
+    vaultbox_blob(&copy, "SELECT sealed FROM share", &gone);
+    cr_assert(any_piece_left(&box, &gone), "the test looks for the wrong thing");
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1));
+    cr_expect(!any_piece_left(&box, &gone), "B-6: the log still holds the share");
+    vaultbox_end(&box);
 }
 
 /* K9: the rows are deleted, the log is not yet cut, the process dies. The child does what destroy
