@@ -273,6 +273,8 @@ QK_TEST(dprf, S_9_a_request_has_fields_only)
     cr_assert_eq(memcmp(x, y, 32), 0);
     for (size_t len = 0; len < buf.len; len++)
         qk_assert_err(mpc_dprf_request_decode(qk_bytes(buf.p, len), &got), QK_E_MALFORMED);
+    qk_buf_add_u8(&buf, 0); /* anything behind it */
+    qk_assert_err(mpc_dprf_request_decode(qk_buf_view(&buf), &got), QK_E_MALFORMED);
 
     for (int v = 0; v < 3; v++) { /* an X or a P beside or in place of the fields */
         QK_AUTO_BUF bent = QK_BUF(MPC_DPRF_REQUEST_MAX);

@@ -230,6 +230,28 @@ QK_TEST(envelope, C_7_every_bend_is_named_once_the_sid_is_known)
     }
 }
 
+/* Round 0 and aborts too: whoever speaks in another's name is blamed, not the other. */
+QK_TEST(envelope, C_7_the_sender_in_the_envelope_is_the_channel_peer)
+{
+    for (unsigned round = 0; round <= 255; round += 255) {
+        struct qkt_rng rngs[4];
+        struct qkt_net *net = qkt_dkg_net(3, MPC_P256, ids, 3, 2, 1, rngs);
+        struct mpc_party *one = qkt_party(net, 1)->party;
+        struct mpc_envelope env = {.proto = MPC_PROTO_DKG, .round = (uint8_t)round, .from = 3};
+        uint8_t value[32] = {1};
+        QK_AUTO_BUF body = QK_BUF(256);
+        QK_AUTO_BUF frame = QK_BUF(1024);
+        mpc_party_open_id(one, env.sid);
+        qk_pack_map(&body, 1);
+        qk_pack_key_bin(&body, round ? "code" : "nonce", qk_bytes(value, round ? 1 : 32));
+        env.body = qk_buf_view(&body);
+        qkt_frame_encode(&frame, &env);
+        qk_assert_err(mpc_party_receive(one, 2, qk_buf_view(&frame)), QK_E_MALFORMED);
+        qkt_expect_blame(net, 1, 'P', 2, "C-7");
+        qkt_net_free(net);
+    }
+}
+
 QK_TEST(envelope, C_7_frames_over_192_KiB_are_refused)
 {
     struct mpc_envelope env;
