@@ -132,7 +132,11 @@ qk_err mpc_party_receive(struct mpc_party *party, uint16_t from, struct qk_bytes
     QK_ENSURE(mpc_envelope_peek(frame, &proto, id), QK_E_FOREIGN);
     QK_ENSURE(proto == party->def->proto, QK_E_FOREIGN);
     bool opening = memcmp(id, party->open_id, 32) == 0;
-    if (!opening && !party->have_sid) return keep_early(party, (size_t)ix, frame);
+    if (!opening && !party->have_sid) {
+        qk_err kept = keep_early(party, (size_t)ix, frame);
+        if (kept >= QK_E_RNG) mpc_engine_abort(party, kept, true, 0);
+        return kept;
+    }
     QK_ENSURE(opening || memcmp(id, party->sid, 32) == 0, QK_E_FOREIGN); /* C-5 */
 
     qk_err err = take_frame(party, (size_t)ix, frame, opening);
