@@ -1,0 +1,48 @@
+/* Bytes to JSON, for hostile bytes. */
+#include "kms/validate.h"
+
+static qk_err not_json(struct kms_fault *fault)
+{
+    return kms_fault_set(fault, "SerializationException",
+        "The request body is not a JSON object this service reads.");
+}
+
+/* jansson recurses up to 2048 levels: look before it does. Brackets inside strings do not count. */
+static bool depth_ok(struct qk_bytes body)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < body.len; i++) {
+        uint8_t c = body.p[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"')
+            in_string = true;
+        else if (c == '{' || c == '[') {
+            if (++depth > KMS_JSON_DEPTH_MAX) return false;
+        } else if ((c == '}' || c == ']') && depth > 0)
+            depth--;
+    }
+    return true;
+}
+
+qk_err kms_json_parse(struct qk_bytes body, json_t **out, struct kms_fault *fault)
+{
+    json_error_t where;
+    if (body.len == 0) {
+        *out = json_object();
+        return *out != NULL ? QK_OK : kms_fault_internal(fault, QK_E_NOMEM);
+    }
+    if (body.len > KMS_RAW_BODY_MAX || !depth_ok(body)) return not_json(fault);
+    json_t *root = json_loadb((const char *)body.p, body.len, JSON_REJECT_DUPLICATES, &where);
+    if (root == NULL) return not_json(fault);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return not_json(fault);
+    }
+    *out = root;
+    return QK_OK;
+}
