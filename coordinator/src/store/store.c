@@ -1,0 +1,191 @@
+#include "store/db.h"
+
+#include <stdlib.h>
+
+void coord_entry_free(struct coord_entry *e)
+{
+    qk_buf_free(&e->certified);
+}
+
+void coord_page_free(struct coord_page *page)
+{
+    for (size_t i = 0; i < page->n; i++) coord_entry_free(&page->entries[i]);
+    free(page->entries);
+    *page = (struct coord_page){0};
+}
+
+static qk_err verify_sig(
+    void *arg, uint16_t node, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature)
+{
+    const struct wire_node *n = wire_cluster_node(arg, node);
+    QK_ENSURE(n != NULL, QK_E_NOT_FOUND);
+    return wire_key_verify(n->key, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
+}
+
+/* Decode without verifying: what comes from our own file was verified on its way in. */
+static qk_err decode(struct qk_bytes certified, struct kms_record *r, struct kms_cert *cert)
+{
+    struct qk_bytes record;
+    QK_TRY(kms_certified_decode(certified, &record, cert));
+    return kms_record_decode(record, r);
+}
+
+qk_err coord_store_check(
+    const struct wire_cluster *cluster, struct qk_bytes certified, struct kms_record *r)
+{
+    struct kms_cert cert;
+    QK_TRY(decode(certified, r, &cert));
+    return kms_cert_verify(r, &cert, verify_sig, (void *)(uintptr_t)cluster, cluster->t);
+}
+
+static qk_err entry_fill(struct qk_bytes certified, struct coord_entry *out)
+{
+    *out = (struct coord_entry){.certified = QK_BUF(KMS_CERTIFIED_MAX)};
+    qk_buf_add(&out->certified, certified.p, certified.len);
+    QK_TRY(out->certified.err);
+    struct kms_cert cert;
+    return decode(qk_buf_view(&out->certified), &out->r, &cert) == QK_OK ? QK_OK : QK_E_CORRUPT;
+}
+
+/* Bind (kind, id) and step: a row tells that the record exists. */
+static qk_err find(sqlite3_stmt *st, enum kms_kind kind, struct qk_bytes id, bool *row)
+{
+    QK_TRY(coord_db_err(sqlite3_bind_int(st, 1, (int)kind)));
+    QK_TRY(coord_db_bind_blob(st, 2, id));
+    int rc = sqlite3_step(st);
+    *row = rc == SQLITE_ROW;
+    return coord_db_err(rc);
+}
+
+qk_err coord_store_get(
+    struct coord_store *store, const struct kms_ref *ref, struct coord_entry *out)
+{
+    *out = (struct coord_entry){.certified = QK_BUF(KMS_CERTIFIED_MAX)};
+    COORD_STORE_ENTER(store);
+    COORD_STATEMENT(st, store, COORD_SQL_GET);
+    bool row;
+    QK_TRY(find(st, ref->kind, qk_str(ref->id), &row));
+    QK_ENSURE(row, QK_E_NOT_FOUND);
+    return entry_fill(coord_db_blob(st, 2), out);
+}
+
+/* What is stored of the same record: version 0 when nothing. */
+static qk_err current(
+    struct coord_store *s, const struct kms_record *r, uint64_t *version, uint8_t hash[static 32])
+{
+    COORD_STATEMENT(st, s, COORD_SQL_GET);
+    bool row;
+    QK_TRY(find(st, r->kind, qk_str(r->id), &row));
+    *version = 0;
+    memset(hash, 0, 32);
+    if (!row) return QK_OK;
+    struct qk_bytes h = coord_db_blob(st, 1);
+    QK_ENSURE(h.len == 32, QK_E_CORRUPT);
+    memcpy(hash, h.p, 32);
+    *version = (uint64_t)sqlite3_column_int64(st, 0);
+    return QK_OK;
+}
+
+static qk_err write_row(struct coord_store *s, const struct kms_record *r, struct qk_bytes certified)
+{
+    bool key = r->kind == KMS_KIND_KEY;
+    bool due = key && r->key.state == KMS_STATE_PENDING_DELETION;
+    struct qk_bytes owner = {0};
+    if (r->kind == KMS_KIND_CREDENTIAL) owner = r->credential.user_name;
+    COORD_STATEMENT(st, s, COORD_SQL_PUT);
+    QK_TRY(coord_db_err(sqlite3_bind_int(st, 1, (int)r->kind)));
+    QK_TRY(coord_db_bind_blob(st, 2, qk_str(r->id)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 3, (int64_t)r->version)));
+    QK_TRY(coord_db_bind_blob(st, 4, QK_BYTES(r->hash)));
+    QK_TRY(coord_db_bind_blob(st, 5, owner));
+    QK_TRY(coord_db_err(sqlite3_bind_int(st, 6, !(key && r->key.state == KMS_STATE_DELETED))));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 7, due ? (int64_t)r->key.deletion_ms : 0)));
+    QK_TRY(coord_db_bind_blob(st, 8, certified));
+    int rc = sqlite3_step(st);
+    return coord_db_err(rc);
+}
+
+static qk_err finish(struct coord_store *s, qk_err err)
+{
+    if (err == QK_OK) err = coord_db_exec(s, "COMMIT");
+    if (err != QK_OK && !sqlite3_get_autocommit(s->db))
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return err;
+}
+
+static qk_err put_one(struct coord_store *s, const struct kms_record *r, struct qk_bytes certified)
+{
+    uint64_t version;
+    uint8_t hash[32];
+    QK_TRY(current(s, r, &version, hash));
+    QK_ENSURE(r->version == version + 1, QK_E_CONFLICT);
+    QK_ENSURE(memcmp(r->prev, hash, 32) == 0, QK_E_CONFLICT);
+    return write_row(s, r, certified);
+}
+
+qk_err coord_store_put(struct coord_store *store, const struct qk_bytes *certified, size_t n)
+{
+    QK_ENSURE(n >= 1 && n <= COORD_STORE_PUT_MAX, QK_E_STATE);
+    struct kms_record *records = calloc(n, sizeof *records);
+    QK_ENSURE(records != NULL, QK_E_NOMEM);
+    qk_err err = QK_OK;
+    for (size_t i = 0; i < n && err == QK_OK; i++)
+        err = coord_store_check(store->cluster, certified[i], &records[i]);
+    if (err == QK_OK) {
+        COORD_STORE_ENTER(store);
+        err = coord_db_exec(store, "BEGIN IMMEDIATE");
+        for (size_t i = 0; i < n && err == QK_OK; i++)
+            err = put_one(store, &records[i], certified[i]);
+        err = finish(store, err);
+    }
+    free(records);
+    return err;
+}
+
+qk_err coord_store_adopt(struct coord_store *store, struct qk_bytes certified, bool *taken)
+{
+    struct kms_record r;
+    QK_TRY(coord_store_check(store->cluster, certified, &r));
+    COORD_STORE_ENTER(store);
+    uint64_t version;
+    uint8_t hash[32];
+    QK_TRY(coord_db_exec(store, "BEGIN IMMEDIATE"));
+    qk_err err = current(store, &r, &version, hash);
+    bool newer = err == QK_OK && r.version > version;
+    if (err == QK_OK && r.version == version && memcmp(hash, r.hash, 32) != 0) err = QK_E_CONFLICT;
+    if (newer) err = write_row(store, &r, certified);
+    err = finish(store, err);
+    if (err == QK_OK && taken != NULL) *taken = newer;
+    return err;
+}
+
+/* Rows to entries; the row after the last one wanted only tells that there is more. */
+static qk_err read_rows(sqlite3_stmt *st, size_t limit, struct coord_page *out)
+{
+    for (;;) {
+        int rc = sqlite3_step(st);
+        if (rc != SQLITE_ROW) return coord_db_err(rc);
+        out->more = out->n == limit;
+        if (out->more) return QK_OK;
+        out->n++;
+        QK_TRY(entry_fill(coord_db_blob(st, 0), &out->entries[out->n - 1]));
+    }
+}
+
+qk_err coord_store_list(
+    struct coord_store *store, const struct coord_list_query *query, struct coord_page *out)
+{
+    *out = (struct coord_page){0};
+    QK_ENSURE(query->limit >= 1 && query->limit <= COORD_STORE_LIST_MAX, QK_E_STATE);
+    out->entries = calloc(query->limit, sizeof *out->entries);
+    QK_ENSURE(out->entries != NULL, QK_E_NOMEM);
+    COORD_STORE_ENTER(store);
+    COORD_STATEMENT(st, store, COORD_SQL_LIST);
+    QK_TRY(coord_db_err(sqlite3_bind_int(st, 1, (int)query->kind)));
+    QK_TRY(coord_db_bind_blob(st, 2, query->after));
+    QK_TRY(coord_db_bind_blob(st, 3, query->owner));
+    QK_TRY(coord_db_err(sqlite3_bind_int(st, 4, query->live)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 5, (int64_t)query->due_ms)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 6, (int64_t)query->limit + 1)));
+    return read_rows(st, query->limit, out);
+}
