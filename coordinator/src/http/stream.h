@@ -1,0 +1,34 @@
+/** Non-blocking bytes over a socket, with or without TLS. */
+#ifndef COORD_HTTP_STREAM_H
+#define COORD_HTTP_STREAM_H
+
+#include <openssl/ssl.h>
+#include "qk/bytes.h"
+
+enum http_io {
+    HTTP_IO_OK,
+    HTTP_IO_WANT_READ,  /* again when the socket is readable */
+    HTTP_IO_WANT_WRITE, /* again when the socket is writable */
+    HTTP_IO_EOF,        /* the other end will send no more */
+    HTTP_IO_ERROR,
+};
+
+struct http_stream {
+    int fd;
+    SSL *ssl; /* NULL: plain */
+};
+
+/** Go on with the TLS handshake; HTTP_IO_OK when it is done (at once if plain). */
+enum http_io http_stream_handshake(struct http_stream *s);
+/** Up to len bytes; *n > 0 iff HTTP_IO_OK. */
+enum http_io http_stream_read(struct http_stream *s, uint8_t *buf, size_t len, size_t *n);
+/** Some of the len > 0 bytes; *n > 0 iff HTTP_IO_OK. */
+enum http_io http_stream_write(struct http_stream *s, const uint8_t *buf, size_t len, size_t *n);
+/** Say that we send no more: close_notify if TLS, then FIN. */
+void http_stream_shutdown(struct http_stream *s);
+/** Read and forget raw bytes behind a shutdown. */
+enum http_io http_stream_discard(struct http_stream *s, uint8_t *scratch, size_t len, size_t *n);
+/** Free the TLS state and close the socket. */
+void http_stream_close(struct http_stream *s);
+
+#endif
