@@ -68,8 +68,9 @@ enum kms_slot {
 
 struct kms_records {
     struct kms_record *slot[KMS_SLOT_COUNT];
-    unsigned asked; /* bit per slot: kms_records_next has named it */
-    enum kms_slot last;
+    unsigned asked;     /* bit per slot: kms_records_next has named it */
+    enum kms_slot last; /* what kms_records_put fills */
+    struct kms_ref want;
 };
 
 /** The next record to load; false when there are no more. access_key_id is empty for an operator's
@@ -113,7 +114,10 @@ struct kms_decision {
  *  prop         NULL for reads and uses; else passed kms_proposal_check
  *  Faults: NotFound, AccessDenied, Disabled, KMSInvalidState, InvalidKeyUsage, Validation,
  *  UnsupportedOperation, AlreadyExists, MalformedPolicyDocument, DryRunOperation, LimitExceeded.
- *  Enabling an enabled or disabling a disabled key is KMS_DO_READ: nothing changes.
+ *  QK_E_MISMATCH: the coordinator's proposal is not acceptable (kms_proposal_check is repeated
+ * here); QK_E_CONFLICT: a name it proposed is taken; the fault is then KMSInternalException.
+ *  Enabling an enabled key, disabling a disabled one, and the like, is KMS_DO_READ: nothing
+ * changes.
  */
 QK_MUST_USE qk_err kms_decide(const struct kms_context *ctx, bool by_operator,
     const struct kms_request *req, const struct kms_records *recs, const struct kms_proposal *prop,

@@ -3,8 +3,9 @@
  *  Names and texts are wire contract (kms-api.md section 2): clients compare them. Every function
  * of this library that takes a struct kms_fault fills it whenever it returns anything but QK_OK:
  *    QK_E_DENIED     the caller's fault; the fault holds its name and text
- *    5xx             ours (memory, a failed library call); the fault is KMSInternalException 500
- *  so a body reads straight down with QK_TRY and the front sends the fault as it stands.
+ *    else            ours (memory, a failed library call, misuse); the fault is
+ * KMSInternalException 500 so a body reads straight down with QK_TRY and the front sends the fault
+ * as it stands.
  *
  *  Threads    everything here works on the arguments only
  */
