@@ -1,0 +1,232 @@
+#include "core/calls.h"
+
+#include <stdlib.h>
+#include "mpc/group.h"
+#include "mpc/transcript.h"
+#include "qk/clock.h"
+#include "qk/pack.h"
+#include "core/changes.h"
+#include "core/guard.h"
+#include "core/signing.h"
+#include "core/status.h"
+#include "vault/records.h"
+
+enum { FETCH_RECORDS = WIRE_CALL_RECORDS_MAX, FETCH_BYTES = 1500000 };
+
+/* ---- answering ---- */
+
+static void answer(struct node_op *op)
+{
+    QK_AUTO_BUF frame = QK_BUF(WIRE_CALL_MAX);
+    wire_answer_encode(&frame, &op->answer);
+    if (frame.err != QK_OK) {
+        qk_log(QK_ERROR, "call.answer", QK_F_ERR(frame.err));
+        wire_reply_drop(op->reply);
+        return;
+    }
+    qk_err err = wire_reply_send(op->reply, qk_buf_view(&frame));
+    if (err != QK_OK) qk_log(QK_WARN, "call.answer", QK_F_ERR(err));
+}
+
+static const char *outcome_text(enum wire_answer_status status)
+{
+    switch (status) {
+    case WIRE_ANSWER_OK:
+        return "ok";
+    case WIRE_ANSWER_FAULT:
+        return "fault";
+    case WIRE_ANSWER_NEED:
+        return "need";
+    case WIRE_ANSWER_STALE:
+        return "stale";
+    case WIRE_ANSWER_RETRY:
+        return "retry";
+    case WIRE_ANSWER_REFUSED:
+        return "refused";
+    }
+    return "?";
+}
+
+/* One audit entry for every decision; QK_E_IO means that the operation must not be answered. */
+static qk_err audit(struct node_op *op, uint64_t took_ms)
+{
+    enum wire_answer_status status = op->answer.status;
+    char key[KMS_UUID_LEN + 1] = "";
+    const char *name = op->req_parsed ? kms_op_info(op->req.op)->name : "";
+    if (op->decision.key != NULL) kms_uuid_text(op->decision.key->key.key_id, key);
+    qk_log(QK_INFO, "call", QK_F_STR("request", op->call.request_id), QK_F_STR("op", name),
+        QK_F_STR("caller", op->principal), QK_F_STR("outcome", outcome_text(status)),
+        QK_F_TEXT("type", op->answer.fault_type), QK_F_TEXT("text", op->answer.fault_message),
+        QK_F_INT("ms", took_ms));
+    if (status == WIRE_ANSWER_NEED || status == WIRE_ANSWER_STALE) return QK_OK;
+    struct node_audit_entry entry = {.event = "request",
+        .outcome = status == WIRE_ANSWER_OK      ? NODE_AUDIT_ALLOW
+                   : status == WIRE_ANSWER_RETRY ? NODE_AUDIT_ABORT
+                                                 : NODE_AUDIT_DENY,
+        .request = qk_str(op->call.request_id),
+        .caller = qk_str(op->principal),
+        .operation = qk_str(name),
+        .key = qk_str(key),
+        .reason = status == WIRE_ANSWER_FAULT ? op->fault.type : NULL,
+        .detail = status == WIRE_ANSWER_OK ? qk_str("") : op->answer.fault_message};
+    return node_audit_write(op->node->audit, &entry, qk_now_ms(), op->answer.n_signed > 0);
+}
+
+/* ---- operations ---- */
+
+static void carry_out(struct node_op *op)
+{
+    switch (op->decision.kind) {
+    case KMS_DO_READ:
+    case KMS_DO_VERIFY:
+        op->answer.status = WIRE_ANSWER_OK;
+        break;
+    case KMS_DO_SIGN:
+        node_sign(op);
+        break;
+    case KMS_DO_CREATE_KEY:
+    case KMS_DO_CHANGE:
+    case KMS_DO_ACCESS_KEY:
+    case KMS_DO_INITIALIZE:
+        node_change(op);
+        break;
+    }
+}
+
+static void serve_op(struct node_op *op)
+{
+    if (node_guard(op) == NODE_GO) carry_out(op);
+}
+
+static void serve_publish(struct node_op *op)
+{
+    op->answer.status = WIRE_ANSWER_OK;
+    for (uint32_t i = 0; i < op->call.n_records; i++) {
+        qk_err err = node_record_accept(op->node, op->call.records[i]);
+        if (err == QK_OK || err == QK_E_DENIED) continue; /* an older version is no news */
+        bool ours = err >= 500;
+        (void)node_op_stop(op, ours ? WIRE_ANSWER_RETRY : WIRE_ANSWER_REFUSED, qk_err_name(err));
+        return;
+    }
+}
+
+struct fetching {
+    struct node_op *op;
+    size_t at[FETCH_RECORDS], len[FETCH_RECORDS];
+};
+
+static bool fetch_one(void *arg, const struct node_record *r)
+{
+    struct fetching *f = arg;
+    struct node_op *op = f->op;
+    if (op->out.len + r->cert.len > FETCH_BYTES) return false;
+    f->at[op->answer.n_records] = op->out.len;
+    f->len[op->answer.n_records] = r->cert.len;
+    qk_buf_add(&op->out, r->cert.p, r->cert.len);
+    return op->out.err == QK_OK && ++op->answer.n_records < FETCH_RECORDS;
+}
+
+static void serve_fetch(struct node_op *op)
+{
+    struct fetching f = {.op = op};
+    qk_err err = node_vault_record_list(
+        op->node->vault, op->call.fetch_kind, op->call.fetch_after, FETCH_RECORDS, fetch_one, &f);
+    if (err != QK_OK) {
+        op->answer.n_records = 0;
+        (void)node_op_stop(op, WIRE_ANSWER_RETRY, qk_err_name(err));
+        return;
+    }
+    op->answer.status = WIRE_ANSWER_OK;
+    for (uint32_t i = 0; i < op->answer.n_records; i++)
+        op->answer.records[i] = qk_bytes(op->out.p + f.at[i], f.len[i]);
+}
+
+static void serve_status(struct node_op *op)
+{
+    node_status_json(op->node, &op->out);
+    op->answer.status = WIRE_ANSWER_OK;
+    op->answer.status_json = qk_buf_view(&op->out);
+}
+
+static void serve(void *arg)
+{
+    struct node_op *op = arg;
+    uint64_t from = qk_mono_ms();
+    switch (op->call.kind) {
+    case WIRE_CALL_OP:
+        serve_op(op);
+        break;
+    case WIRE_CALL_PUBLISH:
+        serve_publish(op);
+        break;
+    case WIRE_CALL_STATUS:
+        serve_status(op);
+        break;
+    case WIRE_CALL_DUE:
+        node_change_due(op);
+        break;
+    case WIRE_CALL_FETCH:
+        serve_fetch(op);
+        break;
+    }
+    bool decided = op->call.kind == WIRE_CALL_OP || op->call.kind == WIRE_CALL_DUE ||
+                   op->answer.status == WIRE_ANSWER_REFUSED;
+    if (decided && audit(op, qk_mono_ms() - from) != QK_OK) {
+        memset(&op->answer, 0, sizeof op->answer); /* what is not logged does not happen */
+        (void)node_op_stop(op, WIRE_ANSWER_RETRY, "the audit log cannot be written");
+    }
+    answer(op);
+    node_op_clear(op);
+    free(op);
+}
+
+/* ---- arrival ---- */
+
+static void answer_now(struct wire_reply *reply, enum wire_answer_status status, const char *why)
+{
+    QK_AUTO_BUF frame = QK_BUF(4096);
+    struct wire_answer a = {.status = status, .fault_message = qk_str(why)};
+    wire_answer_encode(&frame, &a);
+    if (frame.err != QK_OK || wire_reply_send(reply, qk_buf_view(&frame)) != QK_OK)
+        qk_log(QK_DEBUG, "call.unanswered");
+}
+
+static bool may_call(const struct wire_caller *caller, enum wire_call_kind kind)
+{
+    if (caller->kind == WIRE_CALLER_COORDINATOR) return true;
+    return caller->kind == WIRE_CALLER_OPERATOR && kind == WIRE_CALL_STATUS;
+}
+
+void node_calls_handler(
+    void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
+{
+    struct node *node = ctx;
+    struct node_op *op = calloc(1, sizeof *op);
+    if (op == NULL) {
+        answer_now(reply, WIRE_ANSWER_RETRY, "out of memory");
+        return;
+    }
+    op->node = node;
+    op->reply = reply;
+    op->frame = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    op->sealed = (struct qk_buf)QK_BUF(1024);
+    qk_buf_add(&op->frame, bytes.p, bytes.len);
+    const char *why = NULL;
+    enum wire_answer_status status = WIRE_ANSWER_REFUSED;
+    if (op->frame.err != QK_OK || wire_call_decode(qk_buf_view(&op->frame), &op->call) != QK_OK)
+        why = "the call does not decode";
+    else if (memcmp(op->call.cluster, node->cluster->hash, 32) != 0)
+        why = "another cluster.conf";
+    else if (!may_call(caller, op->call.kind))
+        why = "not for this caller";
+    else if (node->stopping || qk_pool_run(node->ops, serve, op) != QK_OK) {
+        status = WIRE_ANSWER_RETRY;
+        why = "busy";
+    }
+    if (why == NULL) return;
+    qk_log(QK_WARN, "call.turned-away", QK_F_STR("caller", caller->name), QK_F_STR("why", why));
+    node_op_clear(op);
+    free(op);
+    answer_now(reply, status, why);
+}

@@ -1,0 +1,184 @@
+#include "core/changes.h"
+
+#include "mpc/group.h"
+#include "qk/clock.h"
+#include "core/daykeys.h"
+#include "core/keygen.h"
+#include "vault/records.h"
+#include <openssl/evp.h>
+
+/* ---- signing ---- */
+
+struct signing {
+    size_t record_at, record_len, sig_at;
+};
+
+/* Promise one record and append encoding and signature to op->out. */
+static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signing *where)
+{
+    struct node *node = op->node;
+    uint8_t msg[KMS_CERT_MSG_LEN], sig[WIRE_SIG_LEN];
+    where->record_at = op->out.len;
+    QK_TRY(kms_record_encode(r, &op->out));
+    where->record_len = op->out.len - where->record_at;
+    QK_TRY(node_vault_promise(node->vault, (uint8_t)r->kind, qk_str(r->id), r->version, r->hash,
+        qk_now_ms(), node->conf.promise_hold_ms));
+    QK_TRY(kms_cert_message(r, msg));
+    QK_TRY(wire_identity_sign(node->identity, QK_BYTES(msg), sig));
+    where->sig_at = op->out.len;
+    qk_buf_add(&op->out, sig, sizeof sig);
+    return op->out.err;
+}
+
+static qk_err sign_all(struct node_op *op, struct kms_record *records, size_t n)
+{
+    struct signing where[KMS_CHANGE_MAX];
+    QK_ENSURE(n <= KMS_CHANGE_MAX, QK_E_STATE);
+    for (size_t i = 0; i < n; i++) QK_TRY(sign_record(op, &records[i], &where[i]));
+    for (size_t i = 0; i < n; i++) /* views only now: op->out has stopped growing */
+        op->answer.signed_records[i] = (struct wire_signed){
+            .record = qk_bytes(op->out.p + where[i].record_at, where[i].record_len),
+            .signature = qk_bytes(op->out.p + where[i].sig_at, WIRE_SIG_LEN)};
+    op->answer.n_signed = (uint32_t)n;
+    return QK_OK;
+}
+
+static qk_err transition_and_sign(struct node_op *op, const struct kms_created *created)
+{
+    struct kms_change change = {.n = 0};
+    QK_TRY(kms_transition(&op->ctx, &op->req, &op->recs, op->has_prop ? &op->prop : NULL,
+        &op->decision, created, &change));
+    return sign_all(op, change.records, change.n);
+}
+
+/* ---- what comes before ---- */
+
+static qk_err spki_of(const struct node_key *key, struct qk_buf *out)
+{
+    const struct mpc_curve *c = mpc_curve_get(key->rec.curve);
+    MPC_POINT(pk);
+    QK_TRY(mpc_point_init(&pk, c));
+    QK_TRY(mpc_point_decode_var(&pk, qk_bytes(key->rec.pk, c->pt)));
+    return mpc_point_spki(out, &pk);
+}
+
+static qk_err create_key(struct node_op *op)
+{
+    struct node_key *key;
+    QK_AUTO_BUF spki = QK_BUF(KMS_SPKI_MAX);
+    QK_TRY(node_keygen(op, op->decision.spec->curve, op->prop.key_id, "CreateKey", true, &key,
+        &op->answer.culprit));
+    qk_err err = spki_of(key, &spki);
+    if (err == QK_OK) {
+        struct kms_created created = {
+            .pkrec = qk_bytes(key->rec_bytes, key->rec_len), .spki = qk_buf_view(&spki)};
+        err = transition_and_sign(op, &created);
+    }
+    node_key_put(op->node, key);
+    return err;
+}
+
+static qk_err seal_partial(
+    struct node_op *op, const char *akid, uint32_t serial, struct qk_bytes pkrec)
+{
+    QK_TRY(node_credential_seal(
+        op->node, qk_str(akid), serial, pkrec, op->req.response_key, &op->sealed));
+    op->answer.sealed = qk_buf_view(&op->sealed);
+    return QK_OK;
+}
+
+/* The system key's id is fresh for each ceremony, so that one that was interrupted can be repeated
+ * without touching what it left behind. */
+static qk_err system_key_id(const struct node_op *op, uint8_t id[static 16])
+{
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    QK_AUTO_BUF b = QK_BUF(128);
+    qk_buf_add_str(&b, "qkms-system-key");
+    qk_buf_add(&b, op->node->cluster->id, 16);
+    qk_buf_add(&b, op->call.rnd, 32);
+    QK_TRY(b.err);
+    QK_ENSURE(EVP_Digest(b.p, b.len, hash, NULL, EVP_sha256(), NULL) == 1, QK_E_CRYPTO);
+    memcpy(id, hash, 16);
+    return QK_OK;
+}
+
+static qk_err initialize(struct node_op *op)
+{
+    struct node_key *key;
+    uint8_t id[16];
+    QK_TRY(system_key_id(op, id));
+    QK_TRY(node_keygen(op, MPC_P256, id, "Initialize", false, &key, &op->answer.culprit));
+    struct kms_created created = {.pkrec = qk_bytes(key->rec_bytes, key->rec_len)};
+    qk_err err = transition_and_sign(op, &created);
+    if (err == QK_OK) err = seal_partial(op, op->prop.access_key_id, 1, created.pkrec);
+    node_key_put(op->node, key);
+    return err;
+}
+
+static qk_err access_key(struct node_op *op)
+{
+    struct node_known *system;
+    enum node_verdict v = node_guard_record(op, KMS_KIND_SYSTEM, "system", &system);
+    QK_ENSURE(v == NODE_GO && system != NULL, QK_E_STATE);
+    qk_err err = transition_and_sign(op, NULL);
+    if (err == QK_OK)
+        err = seal_partial(op, op->prop.access_key_id, 1, system->stored.r.system.pkrec);
+    node_known_put(op->node, system);
+    return err;
+}
+
+static void finish(struct node_op *op, qk_err err)
+{
+    if (err == QK_OK) {
+        op->answer.status = WIRE_ANSWER_OK;
+        return;
+    }
+    op->answer.n_signed = 0;
+    op->answer.sealed = qk_bytes(NULL, 0);
+    (void)node_op_stop(op, WIRE_ANSWER_RETRY,
+        err == QK_E_CONFLICT ? "another change of this record is under way" : qk_err_name(err));
+}
+
+void node_change(struct node_op *op)
+{
+    qk_err err = QK_E_STATE;
+    switch (op->decision.kind) {
+    case KMS_DO_CREATE_KEY:
+        err = create_key(op);
+        break;
+    case KMS_DO_CHANGE:
+        err = transition_and_sign(op, NULL);
+        break;
+    case KMS_DO_ACCESS_KEY:
+        err = access_key(op);
+        break;
+    case KMS_DO_INITIALIZE:
+        err = initialize(op);
+        break;
+    case KMS_DO_READ:
+    case KMS_DO_VERIFY:
+    case KMS_DO_SIGN:
+        break;
+    }
+    finish(op, err);
+}
+
+void node_change_due(struct node_op *op)
+{
+    struct node_known *key = NULL;
+    struct kms_record next;
+    char id[KMS_RECORD_ID_MAX + 1];
+    if (op->call.n_refs != 1 || op->call.refs[0].kind != KMS_KIND_KEY ||
+        op->call.refs[0].id.len > KMS_RECORD_ID_MAX) {
+        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "DUE names one key");
+        return;
+    }
+    memcpy(id, op->call.refs[0].id.p, op->call.refs[0].id.len);
+    id[op->call.refs[0].id.len] = 0;
+    if (node_guard_record(op, KMS_KIND_KEY, id, &key) != NODE_GO) return;
+    if (key == NULL || kms_transition_due(&key->stored.r, qk_now_ms(), &next) != QK_OK)
+        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
+    else
+        finish(op, sign_all(op, &next, 1));
+    node_known_put(op->node, key);
+}

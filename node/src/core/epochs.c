@@ -1,0 +1,369 @@
+#include "core/epochs.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include "mpc/epoch.h"
+#include "qk/clock.h"
+#include "core/evidence.h"
+#include "qk/pack.h"
+#include "qk/secret.h"
+#include "core/frames.h"
+#include "vault/shares.h"
+
+enum {
+    ASK_MS = 3000,                /* between questions to peers while undecided */
+    GIVE_UP_MS = 30000,           /* rule 5: abort from PREPARED */
+    FORGET_MS = 24 * 3600 * 1000, /* rule 8 */
+    LINGER_MS = 60000, /* a finished run stays in memory this long, in the vault for good */
+};
+
+struct run {
+    struct mpc_epoch *epoch;
+    uint64_t started_ms, asked_ms, ended_ms;
+    struct run *next;
+};
+
+struct node_epochs {
+    pthread_mutex_t lock; /* of the list and of every run's machine */
+    pthread_cond_t moved;
+    struct run *list;
+    struct mpc_signer signer;
+    _Atomic bool ask_all; /* a peer came back */
+};
+
+static void run_free(struct run *r)
+{
+    mpc_epoch_free(r->epoch);
+    free(r);
+}
+
+void node_epochs_free(struct node_epochs *e)
+{
+    if (e == NULL) return;
+    while (e->list != NULL) {
+        struct run *r = e->list;
+        e->list = r->next;
+        run_free(r);
+    }
+    pthread_cond_destroy(&e->moved);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+/* ---- identity signatures ---- */
+
+static qk_err sign(void *ctx, const uint8_t msg[64], uint8_t *sig, size_t *len)
+{
+    struct node *node = ctx;
+    QK_ENSURE(*len >= WIRE_SIG_LEN, QK_E_STATE);
+    QK_TRY(wire_identity_sign(node->identity, qk_bytes(msg, 64), sig));
+    *len = WIRE_SIG_LEN;
+    return QK_OK;
+}
+
+static qk_err verify(void *ctx, uint16_t party, const uint8_t msg[64], struct qk_bytes sig)
+{
+    struct node *node = ctx;
+    const struct wire_node *peer = wire_cluster_node(node->cluster, party);
+    QK_ENSURE(peer != NULL, QK_E_PROOF);
+    return wire_key_verify(peer->key, qk_bytes(msg, 64), sig);
+}
+
+qk_err node_epochs_new(struct node_epochs **out, struct node *node)
+{
+    struct node_epochs *e = calloc(1, sizeof *e);
+    QK_ENSURE(e != NULL, QK_E_NOMEM);
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->moved, &attr);
+    pthread_condattr_destroy(&attr);
+    e->signer = (struct mpc_signer){.ctx = node, .sign = sign, .verify = verify};
+    *out = e;
+    return QK_OK;
+}
+
+/* ---- the payload that travels through the machine to the disk: share and record ---- */
+
+static qk_err payload_encode(
+    const struct mpc_key_share *share, const struct mpc_key_record *rec, struct qk_buf *out)
+{
+    QK_AUTO_BUF secret = QK_BUF_SECRET(MPC_KEY_SHARE_MAX);
+    QK_AUTO_BUF record = QK_BUF(MPC_RECORD_MAX);
+    QK_TRY(mpc_key_share_encode(share, &secret));
+    QK_TRY(mpc_record_encode(rec, &record));
+    qk_pack_map(out, 2);
+    qk_pack_key_bin(out, "share", qk_buf_view(&secret));
+    qk_pack_key_bin(out, "rec", qk_buf_view(&record));
+    return out->err;
+}
+
+static qk_err store_share(struct node *node, struct qk_bytes payload)
+{
+    struct qk_unpack u = qk_unpack(payload);
+    struct qk_bytes secret, record;
+    struct mpc_key_record rec;
+    QK_TRY(qk_unpack_map(&u, 2));
+    QK_TRY(qk_unpack_key_bin(&u, "share", 1, MPC_KEY_SHARE_MAX, &secret));
+    QK_TRY(qk_unpack_key_bin(&u, "rec", 1, MPC_RECORD_MAX, &record));
+    QK_TRY(qk_unpack_end(&u));
+    QK_TRY(mpc_record_decode(record, &rec));
+    return node_vault_share_put_pending(
+        node->vault, rec.key_id, rec.e_net, secret, record, qk_now_ms());
+}
+
+/* ---- effects ---- */
+
+static void send_best_effort(
+    struct node *node, const struct mpc_epoch_run *run, uint16_t to, struct qk_bytes data)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        if (run->ids[i] == run->self || (to != 0 && run->ids[i] != to)) continue;
+        if (node_frame_send(node, run->ids[i], NODE_FRAME_EPOCH, data) != QK_OK)
+            qk_log(QK_DEBUG, "epoch.unsent", QK_F_INT("peer", run->ids[i]));
+    }
+}
+
+static qk_err execute(struct node *node, struct run *r, const struct mpc_effect *e)
+{
+    const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
+    switch (e->kind) {
+    case MPC_EFFECT_PERSIST:
+        if (strcmp(e->name, "share") == 0) return store_share(node, e->data);
+        return node_vault_run_put(node->vault, run->sid, e->data, qk_now_ms());
+    case MPC_EFFECT_SEND:
+        send_best_effort(node, run, e->to, e->data);
+        return QK_OK;
+    case MPC_EFFECT_WIPE:
+        if (strcmp(e->name, "base") == 0)
+            return node_vault_share_destroy_before(node->vault, run->key_id, run->base + 1);
+        return node_vault_share_destroy(node->vault, run->key_id, run->base + 1);
+    case MPC_EFFECT_SETUP_USE:
+    case MPC_EFFECT_SETUP_POISON:
+        return QK_E_STATE;
+    }
+    return QK_E_STATE;
+}
+
+/* Effects, then what follows from the state. The caller holds the lock. */
+static void settle(struct node *node, struct run *r)
+{
+    struct mpc_effect e;
+    while (mpc_epoch_next_effect(r->epoch, &e)) {
+        qk_err err = execute(node, r, &e);
+        if (err == QK_OK) continue;
+        qk_log(QK_ERROR, "epoch.effect", QK_F_STR("name", e.name), QK_F_ERR(err));
+        mpc_epoch_stop(r->epoch);
+        break;
+    }
+    enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
+    bool over = state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_STOPPED;
+    if (over && r->ended_ms == 0) {
+        const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
+        r->ended_ms = qk_mono_ms();
+        if (state == MPC_EPOCH_DONE &&
+            node_vault_share_activate(node->vault, run->key_id, run->base + 1) != QK_OK)
+            mpc_epoch_stop(r->epoch);
+        qk_log(QK_INFO, "epoch.end", QK_F_HEX("key", run->key_id, 16),
+            QK_F_INT("state", mpc_epoch_state(r->epoch)),
+            QK_F_INT("votes", mpc_epoch_votes(r->epoch)));
+    }
+    uint16_t liar = mpc_epoch_double_signer(r->epoch);
+    if (liar != 0) {
+        struct node_audit_entry entry = {.event = "epoch.double-signer",
+            .outcome = NODE_AUDIT_ABORT,
+            .reason = "B-10",
+            .peer = liar,
+            .sid = mpc_epoch_run(r->epoch)->sid};
+        node_evidence(node, &entry, true);
+    }
+    pthread_cond_broadcast(&node->epochs->moved);
+}
+
+static struct run *find(struct node_epochs *e, const uint8_t sid[static 32])
+{
+    for (struct run *r = e->list; r != NULL; r = r->next)
+        if (memcmp(mpc_epoch_run(r->epoch)->sid, sid, 32) == 0) return r;
+    return NULL;
+}
+
+static struct run *enlist(struct node_epochs *e, struct mpc_epoch *epoch)
+{
+    struct run *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        mpc_epoch_free(epoch);
+        return NULL;
+    }
+    *r = (struct run){.epoch = epoch, .started_ms = qk_mono_ms(), .asked_ms = qk_mono_ms()};
+    r->next = e->list;
+    e->list = r;
+    return r;
+}
+
+/* A run that memory does not hold (any more) but the vault does. The caller holds the lock. */
+static struct run *resume(struct node *node, const uint8_t sid[static 32])
+{
+    static const size_t max = NODE_RUN_MAX;
+    QK_AUTO_BUF blob = QK_BUF_SECRET(max);
+    struct mpc_epoch *epoch;
+    if (node_vault_run_get(node->vault, sid, &blob) != QK_OK) return NULL;
+    qk_err err = mpc_epoch_resume(&epoch, &node->epochs->signer, qk_buf_view(&blob));
+    if (err != QK_OK || mpc_epoch_run(epoch)->self != node_self(node)) {
+        qk_log(QK_ERROR, "epoch.resume", QK_F_HEX("sid", sid, 32), QK_F_ERR(err));
+        if (err == QK_OK) mpc_epoch_free(epoch);
+        return NULL;
+    }
+    return enlist(node->epochs, epoch);
+}
+
+qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
+    const struct mpc_key_record *rec, uint64_t timeout_ms)
+{
+    QK_AUTO_BUF payload = QK_BUF_SECRET(MPC_EPOCH_PAYLOAD_MAX);
+    QK_TRY(payload_encode(share, rec, &payload));
+    struct mpc_epoch_run run = {
+        .base = rec->e_net - 1, .t = rec->t, .n = rec->n, .self = node_self(node)};
+    memcpy(run.sid, rec->sid, 32);
+    memcpy(run.key_id, rec->key_id, 16);
+    QK_TRY(mpc_record_hash(rec, run.rec));
+    for (size_t i = 0; i < rec->n; i++) run.ids[i] = rec->nodes[i].id;
+    struct mpc_epoch *epoch;
+    QK_TRY(mpc_epoch_start(&epoch, &run, &node->epochs->signer, qk_buf_view(&payload)));
+
+    struct node_epochs *e = node->epochs;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000) + 1;
+    qk_err err = QK_OK;
+    pthread_mutex_lock(&e->lock);
+    struct run *r = enlist(e, epoch);
+    if (r == NULL) {
+        pthread_mutex_unlock(&e->lock);
+        return QK_E_NOMEM;
+    }
+    settle(node, r);
+    /* peers that were quicker sent their prep before this run was known here */
+    if (mpc_epoch_state(r->epoch) == MPC_EPOCH_PREPARED && mpc_epoch_ask(r->epoch) == QK_OK)
+        settle(node, r);
+    for (;;) {
+        r = find(e, run.sid);
+        enum mpc_epoch_state state = r == NULL ? MPC_EPOCH_STOPPED : mpc_epoch_state(r->epoch);
+        if (state == MPC_EPOCH_DONE) break;
+        if (state == MPC_EPOCH_STOPPED) err = QK_E_IO;
+        if (state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_ABORTING) err = QK_E_MISMATCH;
+        if (err != QK_OK) break;
+        if (pthread_cond_timedwait(&e->moved, &e->lock, &until) != 0) {
+            err = QK_E_TIMEOUT;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+    return err;
+}
+
+void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame)
+{
+    struct node_epochs *e = node->epochs;
+    struct mpc_envelope env;
+    if (mpc_envelope_decode(frame, &env) != QK_OK) return;
+    pthread_mutex_lock(&e->lock);
+    struct run *r = find(e, env.sid);
+    if (r == NULL) r = resume(node, env.sid);
+    if (r != NULL) {
+        qk_err err = mpc_epoch_receive(r->epoch, from, frame);
+        if (err != QK_OK) qk_log(QK_WARN, "epoch.frame", QK_F_INT("peer", from), QK_F_ERR(err));
+        if (err == QK_E_MALFORMED || err == QK_E_PROOF)
+            node_strike(node, from, mpc_epoch_run(r->epoch)->key_id, "epoch");
+        settle(node, r);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- time ---- */
+
+static void tick_run(struct node *node, struct run *r, uint64_t now, bool ask)
+{
+    enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
+    if (r->ended_ms != 0) return;
+    if (ask || now - r->asked_ms >= ASK_MS) {
+        r->asked_ms = now;
+        if (mpc_epoch_ask(r->epoch) == QK_OK) settle(node, r);
+    }
+    if (state == MPC_EPOCH_PREPARED && now - r->started_ms >= GIVE_UP_MS &&
+        mpc_epoch_abort(r->epoch) == QK_OK)
+        settle(node, r);
+    if (state == MPC_EPOCH_ABORTING && now - r->started_ms >= FORGET_MS &&
+        mpc_epoch_forget(r->epoch) == QK_OK)
+        settle(node, r);
+}
+
+void node_epochs_tick(struct node *node)
+{
+    struct node_epochs *e = node->epochs;
+    uint64_t now = qk_mono_ms();
+    bool ask = e->ask_all;
+    e->ask_all = false;
+    pthread_mutex_lock(&e->lock);
+    for (struct run **at = &e->list; *at != NULL;) {
+        struct run *r = *at;
+        tick_run(node, r, now, ask);
+        if (r->ended_ms == 0 || now - r->ended_ms < LINGER_MS) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        run_free(r);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void node_epochs_on_peer(struct node *node)
+{
+    node->epochs->ask_all = true; /* NNG's thread: the ticker does the asking */
+}
+
+size_t node_epochs_open(struct node *node)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&node->epochs->lock);
+    for (struct run *r = node->epochs->list; r != NULL; r = r->next) n += r->ended_ms == 0;
+    pthread_mutex_unlock(&node->epochs->lock);
+    return n;
+}
+
+/* ---- start-up ---- */
+
+struct sids {
+    uint8_t (*sid)[32];
+    size_t n, cap;
+};
+
+static bool collect(void *arg, const uint8_t sid[static 32], uint64_t changed_ms)
+{
+    struct sids *s = arg;
+    (void)changed_ms;
+    if (s->n == s->cap) {
+        size_t cap = s->cap == 0 ? 64 : 2 * s->cap;
+        void *more = realloc(s->sid, cap * sizeof *s->sid);
+        if (more == NULL) return false;
+        s->sid = more;
+        s->cap = cap;
+    }
+    memcpy(s->sid[s->n++], sid, 32);
+    return true;
+}
+
+qk_err node_epochs_resume(struct node *node)
+{
+    struct sids s = {0};
+    qk_err err = node_vault_run_list(node->vault, collect, &s);
+    pthread_mutex_lock(&node->epochs->lock);
+    for (size_t i = 0; err == QK_OK && i < s.n; i++) {
+        struct run *r = resume(node, s.sid[i]);
+        if (r != NULL) settle(node, r);
+    }
+    pthread_mutex_unlock(&node->epochs->lock);
+    free(s.sid);
+    return err;
+}

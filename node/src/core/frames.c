@@ -1,0 +1,86 @@
+#include "core/frames.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+#include "qk/secret.h"
+#include "core/daykeys.h"
+#include "core/epochs.h"
+#include "core/opens.h"
+#include "core/sessions.h"
+
+struct incoming {
+    struct node *node;
+    uint16_t from;
+    size_t len;
+    uint8_t bytes[];
+};
+
+qk_err node_frame_send(struct node *node, uint16_t to, enum node_frame type, struct qk_bytes body)
+{
+    QK_AUTO_BUF frame = QK_BUF_SECRET(WIRE_MSG_MAX);
+    qk_buf_add_u8(&frame, (uint8_t)type);
+    qk_buf_add(&frame, body.p, body.len);
+    QK_TRY(frame.err);
+    return wire_mesh_send(node->mesh, to, qk_buf_view(&frame));
+}
+
+static void incoming_free(struct incoming *in)
+{
+    qk_wipe(in->bytes, in->len); /* private shares of a key generation travel here */
+    free(in);
+}
+
+static void on_frame(void *arg)
+{
+    struct incoming *in = arg;
+    struct qk_bytes body = qk_bytes(in->bytes + 1, in->len - 1);
+    switch (in->bytes[0]) {
+    case NODE_FRAME_MPC:
+        node_sessions_receive(in->node, in->from, body);
+        break;
+    case NODE_FRAME_EPOCH:
+        node_epochs_receive(in->node, in->from, body);
+        break;
+    case NODE_FRAME_PARTIAL:
+        node_daykeys_on_partial(in->node, in->from, body);
+        break;
+    case NODE_FRAME_ASK:
+        node_daykeys_on_ask(in->node, in->from, body);
+        break;
+    case NODE_FRAME_OPEN:
+        node_opens_receive(in->node, in->from, body);
+        break;
+    default:
+        break;
+    }
+    incoming_free(in);
+}
+
+void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
+{
+    struct node *node = ctx;
+    if (bytes.len < 1 || bytes.p[0] < NODE_FRAME_MPC || bytes.p[0] > NODE_FRAME_OPEN) {
+        qk_log(QK_WARN, "frame.unknown", QK_F_INT("peer", from));
+        return;
+    }
+    struct incoming *in = malloc(sizeof *in + bytes.len);
+    if (in == NULL) return;
+    in->node = node;
+    in->from = from;
+    in->len = bytes.len;
+    memcpy(in->bytes, bytes.p, bytes.len);
+    /* What may wait for something else goes to the background, the rest is short. */
+    bool waits = bytes.p[0] == NODE_FRAME_ASK || bytes.p[0] == NODE_FRAME_OPEN;
+    struct qk_pool *pool = waits ? node->background : node->frames;
+    if (qk_pool_run(pool, on_frame, in) != QK_OK) {
+        qk_log(QK_WARN, "frame.dropped", QK_F_INT("peer", from), QK_F_STR("why", "queue full"));
+        incoming_free(in);
+    }
+}
+
+void node_frames_on_peer(void *ctx, uint16_t id, bool up)
+{
+    struct node *node = ctx;
+    qk_log(QK_INFO, up ? "peer.up" : "peer.down", QK_F_INT("peer", id));
+    if (up) node_epochs_on_peer(node);
+}

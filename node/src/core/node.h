@@ -1,0 +1,72 @@
+/** The running node: what every part of the daemon shares. Private to node/.
+ *
+ *  Reading order: node.h, frames.h (what travels between nodes), sessions.h (running protocol
+ *  parties), records.h, guard.h (may this request be served), keygen.h, signing.h, calls.h.
+ *
+ *  Threads
+ *      NNG's own       on_message, call handler: copy and hand over, never block
+ *      frames pool     config.threads workers: feed frames to parties; never waits for a peer
+ *      ops pool        one thread for each call being served: waits for sessions and peers
+ *      background pool roots, presignatures, answers to peers that may have to wait
+ *      ticker          every 200 ms: deadlines, renewals
+ */
+#ifndef NODE_CORE_NODE_H
+#define NODE_CORE_NODE_H
+
+#include <pthread.h>
+#include "mpc/party.h"
+#include "mpc/session.h"
+#include "qk/pool.h"
+#include "wire/call.h"
+#include "wire/mesh.h"
+#include "audit/audit.h"
+#include "config.h"
+#include "vault/vault.h"
+
+struct node_sessions;
+struct node_record_cache;
+struct node_daykeys;
+struct node_keys;
+struct node_epochs;
+struct node_opens;
+struct node_presigs;
+
+struct node {
+    struct node_config conf;
+    struct wire_cluster *cluster;
+    struct wire_identity *identity;
+    struct mpc_peer peers[WIRE_NODES_MAX]; /* all nodes of the cluster, ourselves included */
+    struct node_seal *seal;
+    struct node_vault *vault;
+    struct node_audit *audit;
+    struct wire_mesh *mesh;
+    struct wire_server *server;
+    struct qk_pool *frames, *ops, *background;
+    struct node_sessions *sessions;
+    struct node_record_cache *records;
+    struct node_daykeys *daykeys;
+    struct node_keys *keys;
+    struct node_epochs *epochs;
+    struct node_opens *opens;
+    struct node_presigs *presigs;
+    /* Document 20 section 7.1: the outcome of an OT check takes effect, and what depends on it is
+     * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */
+    pthread_mutex_t setup_lock;
+    uint64_t started_ms;
+    _Atomic bool stopping;
+};
+
+static inline uint16_t node_self(const struct node *node)
+{
+    return (uint16_t)node->conf.node_id;
+}
+
+/** Read files, unlock the vault, start listening. why: one line for people. */
+QK_MUST_USE qk_err node_new(
+    struct node **out, const char *config_path, bool init_vault, char *why, size_t why_len);
+/** Stop listening, end what runs, close the vault. NULL is allowed. */
+void node_free(struct node *node);
+/** The periodic work; called from main's loop about every 200 ms. */
+void node_tick(struct node *node);
+
+#endif

@@ -1,0 +1,222 @@
+#include "core/records.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+#include "core/evidence.h"
+#include "core/keys.h"
+#include "core/presigs.h"
+#include "vault/records.h"
+#include "vault/shares.h"
+
+enum { CACHE_MAX = 1024 };
+
+struct node_record_cache {
+    pthread_mutex_t lock;
+    struct node_known *list;
+    size_t n;
+    uint64_t clock;
+};
+
+qk_err node_records_new(struct node_record_cache **out)
+{
+    struct node_record_cache *c = calloc(1, sizeof *c);
+    QK_ENSURE(c != NULL, QK_E_NOMEM);
+    pthread_mutex_init(&c->lock, NULL);
+    *out = c;
+    return QK_OK;
+}
+
+static void known_free(struct node_known *known)
+{
+    kms_stored_free(&known->stored);
+    qk_buf_free(&known->certified);
+    free(known);
+}
+
+void node_records_free(struct node_record_cache *c)
+{
+    if (c == NULL) return;
+    while (c->list != NULL) {
+        struct node_known *known = c->list;
+        c->list = known->next;
+        known_free(known);
+    }
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+qk_err node_cert_verify(
+    void *arg, uint16_t id, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature)
+{
+    const struct node *node = arg;
+    const struct wire_node *peer = wire_cluster_node(node->cluster, id);
+    QK_ENSURE(peer != NULL, QK_E_NOT_FOUND);
+    return wire_key_verify(peer->key, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
+}
+
+/* Decode and verify; *out is owned by the caller. */
+static qk_err verify_certified(struct node *node, struct qk_bytes certified, struct node_known *out)
+{
+    struct qk_bytes record;
+    struct kms_cert cert;
+    QK_TRY(kms_certified_decode(certified, &record, &cert));
+    QK_TRY(kms_stored_load(record, &out->stored));
+    QK_TRY(kms_cert_verify(&out->stored.r, &cert, node_cert_verify, node, node->cluster->t));
+    out->certified = (struct qk_buf)QK_BUF(KMS_CERTIFIED_MAX);
+    qk_buf_add(&out->certified, certified.p, certified.len);
+    return out->certified.err;
+}
+
+/* ---- the cache ---- */
+
+static struct node_known *find(struct node_record_cache *c, enum kms_kind kind, const char *id)
+{
+    for (struct node_known *k = c->list; k != NULL; k = k->next)
+        if (k->stored.r.kind == kind && strcmp(k->stored.r.id, id) == 0) return k;
+    return NULL;
+}
+
+static void drop(struct node_record_cache *c, struct node_known *known)
+{
+    struct node_known **at = &c->list;
+    while (*at != known) at = &(*at)->next;
+    *at = known->next;
+    c->n--;
+    known->dropped = true;
+    if (known->refs == 0) known_free(known);
+}
+
+static void evict_oldest(struct node_record_cache *c)
+{
+    struct node_known *oldest = NULL;
+    for (struct node_known *k = c->list; k != NULL; k = k->next)
+        if (k->refs == 0 && (oldest == NULL || k->used < oldest->used)) oldest = k;
+    if (oldest != NULL) drop(c, oldest);
+}
+
+/* Put known in, replacing an older version; with a reference for the caller. Never replaces a
+ * newer one: then that one is returned. */
+static struct node_known *insert(struct node_record_cache *c, struct node_known *known)
+{
+    pthread_mutex_lock(&c->lock);
+    struct node_known *old = find(c, known->stored.r.kind, known->stored.r.id);
+    if (old != NULL && old->stored.r.version >= known->stored.r.version) {
+        known_free(known);
+        known = old;
+    } else {
+        if (old != NULL) drop(c, old);
+        if (c->n >= CACHE_MAX) evict_oldest(c);
+        known->next = c->list;
+        c->list = known;
+        c->n++;
+    }
+    known->refs++;
+    known->used = ++c->clock;
+    pthread_mutex_unlock(&c->lock);
+    return known;
+}
+
+void node_known_put(struct node *node, struct node_known *known)
+{
+    if (known == NULL) return;
+    pthread_mutex_lock(&node->records->lock);
+    if (--known->refs == 0 && known->dropped) known_free(known);
+    pthread_mutex_unlock(&node->records->lock);
+}
+
+static qk_err load(struct node *node, enum kms_kind kind, const char *id, struct node_known *out)
+{
+    QK_AUTO_BUF certified = QK_BUF(KMS_CERTIFIED_MAX);
+    QK_AUTO_BUF record = QK_BUF(KMS_CERTIFIED_MAX);
+    uint64_t version;
+    uint8_t hash[32];
+    QK_TRY(node_vault_record_get(
+        node->vault, (uint8_t)kind, qk_str(id), &version, hash, &record, &certified));
+    qk_err err = verify_certified(node, qk_buf_view(&certified), out);
+    bool same = err == QK_OK && out->stored.r.kind == kind && strcmp(out->stored.r.id, id) == 0 &&
+                out->stored.r.version == version && memcmp(out->stored.r.hash, hash, 32) == 0;
+    return same ? QK_OK : QK_E_CORRUPT;
+}
+
+qk_err node_known_get(
+    struct node *node, enum kms_kind kind, const char *id, struct node_known **out)
+{
+    struct node_record_cache *c = node->records;
+    pthread_mutex_lock(&c->lock);
+    struct node_known *known = find(c, kind, id);
+    if (known != NULL) {
+        known->refs++;
+        known->used = ++c->clock;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (known == NULL) {
+        known = calloc(1, sizeof *known);
+        QK_ENSURE(known != NULL, QK_E_NOMEM);
+        qk_err err = load(node, kind, id, known);
+        if (err != QK_OK) {
+            known_free(known);
+            return err;
+        }
+        known = insert(c, known);
+    }
+    *out = known;
+    return QK_OK;
+}
+
+/* ---- taking in ---- */
+
+static void audit_record(struct node *node, const struct kms_record *r, const char *event,
+    enum node_audit_outcome outcome, const char *reason)
+{
+    char detail[160];
+    (void)snprintf(detail, sizeof detail, "kind %d version %llu", (int)r->kind,
+        (unsigned long long)r->version);
+    struct node_audit_entry entry = {.event = event,
+        .outcome = outcome,
+        .key = qk_str(r->id),
+        .reason = reason,
+        .detail = qk_str(detail)};
+    node_evidence(node, &entry, true);
+}
+
+/* The end of a key: everything this node holds of it goes. Idempotent; repeated whenever the record
+ * is seen again, so a crash in between costs nothing. */
+static qk_err destroy_key(struct node *node, const struct kms_record *r)
+{
+    node_presigs_burn_key(node, r->key.key_id);
+    node_keys_drop(node, r->key.key_id);
+    QK_TRY(node_vault_share_destroy_all(node->vault, r->key.key_id));
+    audit_record(node, r, "key.destroyed", NODE_AUDIT_INFO, NULL);
+    return QK_OK;
+}
+
+qk_err node_record_accept(struct node *node, struct qk_bytes certified)
+{
+    struct node_known *known = calloc(1, sizeof *known);
+    QK_ENSURE(known != NULL, QK_E_NOMEM);
+    qk_err err = verify_certified(node, certified, known);
+    if (err != QK_OK) {
+        known_free(known);
+        return err;
+    }
+    const struct kms_record *r = &known->stored.r;
+    struct node_record row = {.kind = (uint8_t)r->kind,
+        .id = qk_str(r->id),
+        .version = r->version,
+        .record = qk_buf_view(&known->stored.bytes),
+        .cert = certified};
+    memcpy(row.hash, r->hash, 32);
+    err = node_vault_record_put(node->vault, &row);
+    if (err == QK_E_CONFLICT)
+        audit_record(
+            node, r, "record.fork", NODE_AUDIT_DENY, "two certified records of one version");
+    if (err != QK_OK) {
+        known_free(known);
+        return err;
+    }
+    known = insert(node->records, known);
+    r = &known->stored.r;
+    if (r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED) err = destroy_key(node, r);
+    node_known_put(node, known);
+    return err;
+}

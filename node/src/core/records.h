@@ -1,0 +1,44 @@
+/** Certified records as this node holds them: verified, durable, cached decoded.
+ *
+ *  The vault's newest version of a record is this node's truth; older ones are refused whatever a
+ *  coordinator or store says. Nothing enters without a certificate of t nodes.
+ */
+#ifndef NODE_CORE_RECORDS_H
+#define NODE_CORE_RECORDS_H
+
+#include "core/node.h"
+#include "kms/cert.h"
+#include "kms/record.h"
+
+/** A decoded record. Read-only, reference counted. */
+struct node_known {
+    struct kms_stored stored;
+    struct qk_buf certified; /* record with certificate, as sent */
+    unsigned refs;           /* private */
+    uint64_t used;           /* private */
+    struct node_known *next; /* private */
+    bool dropped;            /* private */
+};
+
+QK_MUST_USE qk_err node_records_new(struct node_record_cache **out);
+void node_records_free(struct node_record_cache *cache);
+
+/** What this node holds. QK_E_NOT_FOUND; QK_E_CORRUPT if the stored certificate does not hold.
+ *  Pair with node_known_put. */
+QK_MUST_USE qk_err node_known_get(
+    struct node *node, enum kms_kind kind, const char *id, struct node_known **out);
+void node_known_put(struct node *node, struct node_known *known);
+
+/** Take a certified record in: decode, verify the certificate, store durably, act on what it says
+ *  (a Deleted key's shares are destroyed). Idempotent.
+ *
+ *  QK_E_MALFORMED, QK_E_PROOF, QK_E_MISMATCH (too few signatures), QK_E_DENIED (older than ours),
+ *  QK_E_CONFLICT (another record of the same version: audited, it proves a broken rule)
+ */
+QK_MUST_USE qk_err node_record_accept(struct node *node, struct qk_bytes certified);
+
+/** kms_cert_verify_fn with the cluster's node keys; arg is the node. */
+qk_err node_cert_verify(
+    void *arg, uint16_t id, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature);
+
+#endif
