@@ -1,0 +1,38 @@
+/** One attempt: ask one set of nodes once, hand out the records they need, gather the answers. */
+#ifndef COORD_ATTEMPT_H
+#define COORD_ATTEMPT_H
+
+#include "rounds/engine.h"
+
+/** What is asked. Everything is borrowed for the run. */
+struct coord_ask {
+    struct coord_engine *engine;
+    const struct wire_call *call; /* refs filled in, no records */
+    const uint16_t *set;          /* the nodes to ask, ascending */
+    size_t n_set;
+    unsigned timeout_ms;
+};
+
+struct coord_attempt {
+    size_t n;                                      /* of the set */
+    bool got[WIRE_NODES_MAX];                      /* by position in the set */
+    struct coord_reply replies[WIRE_NODES_MAX];    /* where got: final (never NEED) */
+    bool stale;                                    /* some node holds newer records */
+    bool all_ok;
+};
+
+/** Ask. QK_OK whatever the nodes answered; 5xx of ours. Free in every case. */
+QK_MUST_USE qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out);
+void coord_attempt_free(struct coord_attempt *a);
+
+/** Add what this attempt says against nodes of the set to d, cool nodes down, log and count. */
+void coord_attempt_judge(
+    const struct coord_ask *ask, const struct coord_attempt *a, struct coord_doubts *d);
+
+/** Take the newer records of every STALE answer over into the store; true iff one was taken. */
+bool coord_attempt_adopt(const struct coord_ask *ask, const struct coord_attempt *a);
+
+/** Take one record that a node showed into the store; logs what does not hold. */
+bool coord_adopt_from(struct coord_engine *e, uint16_t node, struct qk_bytes certified);
+
+#endif

@@ -1,0 +1,164 @@
+#include "rounds/chores.h"
+
+#include "kms/decide.h"
+#include "qk/log.h"
+#include "rounds/certify.h"
+
+enum {
+    FETCH_TIMEOUT_MS = 5000,
+    FETCH_PAGES_MAX = 1000000, /* a node that lists without end is cut off */
+    DUE_ATTEMPTS = 3,
+    DUE_PAGE = 100,
+};
+
+qk_err coord_request_id(char out[static 37])
+{
+    uint8_t id[16];
+    QK_TRY(qk_rng_fill(qk_rng_system(), id, sizeof id));
+    kms_uuid_make_v4(id);
+    kms_uuid_text(id, out);
+    return QK_OK;
+}
+
+static qk_err call_begin(struct coord_engine *e, enum wire_call_kind kind, struct wire_call *call)
+{
+    *call = (struct wire_call){.kind = kind};
+    memcpy(call->cluster, e->cluster->hash, 32);
+    return coord_request_id(call->request_id);
+}
+
+/* ---- fetching ---- */
+
+/* One page; after moves on to the last id; more is false after an empty page. */
+static qk_err take_page(struct coord_engine *e, enum kms_kind kind, const struct coord_reply *r,
+    char after[static KMS_RECORD_ID_MAX + 1], bool *more)
+{
+    QK_TRY(r->err);
+    QK_ENSURE(r->answer.status == WIRE_ANSWER_OK, QK_E_UNEXPECTED);
+    for (uint32_t i = 0; i < r->answer.n_records; i++) {
+        struct qk_bytes record;
+        struct kms_cert cert;
+        struct kms_record rec;
+        QK_TRY(kms_certified_decode(r->answer.records[i], &record, &cert));
+        QK_TRY(kms_record_decode(record, &rec));
+        /* Ascending, or the listing would never end. */
+        QK_ENSURE(rec.kind == kind && strcmp(rec.id, after) > 0, QK_E_UNEXPECTED);
+        memcpy(after, rec.id, sizeof rec.id);
+        (void)coord_adopt_from(e, r->node, r->answer.records[i]);
+    }
+    *more = r->answer.n_records > 0;
+    return QK_OK;
+}
+
+static qk_err fetch_page(struct coord_engine *e, uint16_t node, enum kms_kind kind,
+    char after[static KMS_RECORD_ID_MAX + 1], bool *more)
+{
+    struct wire_call call;
+    QK_TRY(call_begin(e, WIRE_CALL_FETCH, &call));
+    call.fetch_kind = (uint8_t)kind;
+    call.fetch_after = qk_str(after);
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    wire_call_encode(&bytes, &call);
+    QK_TRY(bytes.err);
+    struct coord_gather *g;
+    struct coord_reply r;
+    QK_TRY(coord_gather_new(&g, e->nodes));
+    coord_gather_call(g, node, qk_buf_view(&bytes), FETCH_TIMEOUT_MS);
+    bool got = coord_gather_next(g, FETCH_TIMEOUT_MS + 200, &r);
+    coord_gather_free(g);
+    QK_ENSURE(got, QK_E_TIMEOUT);
+    qk_err err = take_page(e, kind, &r, after, more);
+    coord_reply_free(&r);
+    return err;
+}
+
+qk_err coord_fetch_all(struct coord_engine *e, uint16_t node)
+{
+    for (enum kms_kind kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_SYSTEM; kind++) {
+        char after[KMS_RECORD_ID_MAX + 1] = {0};
+        bool more = true;
+        for (size_t page = 0; more && page < FETCH_PAGES_MAX; page++)
+            QK_TRY(fetch_page(e, node, kind, after, &more));
+    }
+    qk_log(QK_INFO, "fetch.done", QK_F_INT("node", node));
+    return QK_OK;
+}
+
+/* ---- due deletions ---- */
+
+struct due {
+    struct coord_engine *engine;
+    const struct kms_record *current;
+    struct qk_bytes next; /* the Deleted version as we make it */
+    struct wire_call call;
+    struct coord_doubts doubts;
+};
+
+static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *stale)
+{
+    uint16_t set[WIRE_NODES_MAX], liar;
+    struct coord_engine *e = d->engine;
+    QK_TRY(coord_nodes_pick(e->nodes, &d->doubts, e->cluster->t, set));
+    struct coord_ask ask = {.engine = e,
+        .call = &d->call,
+        .set = set,
+        .n_set = e->cluster->t,
+        .timeout_ms = e->timing.attempt_ms};
+    struct coord_attempt a;
+    qk_err err = coord_attempt_run(&ask, &a);
+    *stale = err == QK_OK && a.stale;
+    if (*stale) (void)coord_attempt_adopt(&ask, &a);
+    coord_attempt_judge(&ask, &a, &d->doubts);
+    if (err == QK_OK)
+        err = a.all_ok ? coord_certify(e->cluster, &a, &d->next, 1, made, &liar) : QK_E_TIMEOUT;
+    if (a.all_ok && qk_peer_fault(err))
+        for (size_t i = 0; i < a.n; i++)
+            coord_doubt(e->nodes, &d->doubts, set[i],
+                set[i] == liar ? COORD_DOUBT_LIAR : COORD_DOUBT_RETRY);
+    coord_attempt_free(&a);
+    return err;
+}
+
+static qk_err due_one(
+    struct coord_engine *e, struct coord_keeper *keeper, const struct kms_record *r, uint64_t now_ms)
+{
+    struct kms_record next;
+    QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);
+    QK_TRY(kms_transition_due(r, now_ms, &next));
+    QK_TRY(kms_record_encode(&next, &bytes));
+    struct due d = {.engine = e, .current = r, .next = qk_buf_view(&bytes)};
+    QK_TRY(call_begin(e, WIRE_CALL_DUE, &d.call));
+    d.call.refs[0] =
+        (struct wire_ref){.kind = (uint8_t)r->kind, .id = qk_str(r->id), .version = r->version};
+    memcpy(d.call.refs[0].hash, r->hash, 32);
+    d.call.n_refs = 1;
+    struct coord_certified made = {.n = 0};
+    qk_err err = QK_E_TIMEOUT;
+    bool stale = false;
+    for (unsigned i = 0; i < DUE_ATTEMPTS && err != QK_OK && !stale; i++)
+        err = due_attempt(&d, &made, &stale);
+    if (err == QK_OK) {
+        struct qk_bytes view = qk_buf_view(&made.bytes[0]);
+        err = coord_store_put(e->store, &view, 1);
+        if (err == QK_OK && keeper != NULL)
+            coord_keeper_publish(keeper, d.call.request_id, &view, 1);
+    }
+    coord_certified_free(&made);
+    return stale ? QK_OK : err; /* the newer version is judged at the next look */
+}
+
+qk_err coord_due_run(struct coord_engine *e, struct coord_keeper *keeper, uint64_t now_ms)
+{
+    struct coord_list_query query = {
+        .kind = KMS_KIND_KEY, .due_ms = now_ms, .limit = DUE_PAGE, .live = true};
+    COORD_AUTO_PAGE page = {0};
+    QK_TRY(coord_store_list(e->store, &query, &page));
+    for (size_t i = 0; i < page.n; i++) {
+        const struct kms_record *r = &page.entries[i].r;
+        qk_err err = due_one(e, keeper, r, now_ms);
+        qk_log(err == QK_OK ? QK_INFO : QK_WARN, "key.due", QK_F_STR("key", r->id), QK_F_ERR(err));
+        /* Too few nodes for this one are too few for the others. */
+        if (err == QK_E_BUSY) return err;
+    }
+    return QK_OK;
+}

@@ -1,0 +1,73 @@
+/** What every round needs: the store, the nodes, and how long to wait.
+ *
+ *  Reading order: engine.h, op.h (one caller's request from parsing to a verified result),
+ *  attempt.h (one set of nodes asked once), votes.h (what t nodes agree on), certify.h (records
+ *  and their certificates), combine.h (signatures), presigs.h, keeper.h (background work).
+ */
+#ifndef COORD_ENGINE_H
+#define COORD_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "nodes/nodes.h"
+#include "store/store.h"
+
+struct coord_presigs;
+struct coord_keeper;
+
+/** Milliseconds. */
+struct coord_timing {
+    unsigned attempt_ms; /* one set, one operation */
+    unsigned total_ms;   /* all attempts of an operation */
+    unsigned create_ms;  /* one attempt of a key generation */
+    unsigned grace_ms;   /* once an attempt has failed: what the others still get to say why */
+    unsigned link_ms;    /* wait for links when too few nodes are up */
+};
+#define COORD_TIMING_DEFAULT                                                                       \
+    ((struct coord_timing){.attempt_ms = 4000,                                                     \
+        .total_ms = 10000,                                                                         \
+        .create_ms = 50000,                                                                        \
+        .grace_ms = 400,                                                                           \
+        .link_ms = 1500})
+
+/** Counted since start, for metrics. */
+struct coord_counts {
+    atomic_ullong attempts, attempts_failed;
+    atomic_ullong combine_failed;   /* parts that did not make a valid signature */
+    atomic_ullong bad_certificates; /* signatures or records of nodes that did not hold */
+    atomic_ullong lone_faults;      /* faults that others contradicted */
+    atomic_ullong adopted;          /* newer records taken over from nodes */
+    atomic_ullong conflicts;        /* compare-and-set lost */
+    atomic_ullong refused;          /* nodes that did not take a call of ours */
+    atomic_ullong presig_used, presig_failed;
+};
+
+enum { COORD_SUBJECTS = 64 };
+
+/** Filled by its owner; coord_engine_init prepares the locks. */
+struct coord_engine {
+    const struct wire_cluster *cluster;
+    struct coord_store *store;
+    struct coord_nodes *nodes;
+    struct coord_presigs *presigs;
+    struct coord_keeper *keeper; /* NULL: nothing is published (tests) */
+    struct coord_timing timing;
+    struct coord_counts counts;
+    pthread_mutex_t subjects[COORD_SUBJECTS]; /* changes of one thing go one after the other */
+};
+
+static inline void coord_engine_init(struct coord_engine *e)
+{
+    for (size_t i = 0; i < COORD_SUBJECTS; i++) (void)pthread_mutex_init(&e->subjects[i], NULL);
+}
+
+/** Points against a node within one operation. */
+enum {
+    COORD_DOUBT_RETRY = 1,  /* says it could not finish */
+    COORD_DOUBT_FAULT = 2,  /* refuses what others did not refuse */
+    COORD_DOUBT_BLAMED = 3, /* another node blames it */
+    COORD_DOUBT_LOST = 4,   /* link lost or no answer */
+    COORD_DOUBT_LIAR = 8,   /* an answer that does not hold */
+};
+
+#endif

@@ -1,0 +1,194 @@
+#include "rounds/internal.h"
+
+#include <stdlib.h>
+#include "qk/log.h"
+#include "rounds/combine.h"
+#include "rounds/keeper.h"
+
+/* An answer that does not hold: never released; other nodes are asked. */
+static qk_err reject(struct coord_op *op, const struct coord_attempt *a, uint16_t liar, qk_err why,
+    const char *what, enum coord_step *step)
+{
+    *step = COORD_AGAIN;
+    qk_log(QK_ERROR, "answer.rejected", QK_F_STR("request_id", op->request_id),
+        QK_F_STR("what", what), QK_F_INT("node", liar), QK_F_ERR(why));
+    for (size_t i = 0; i < a->n; i++) {
+        if (liar == 0) coord_doubt(op->engine->nodes, &op->doubts, op->set[i], COORD_DOUBT_RETRY);
+        if (liar == op->set[i])
+            coord_doubt(op->engine->nodes, &op->doubts, liar, COORD_DOUBT_LIAR);
+    }
+    return why >= 500 && why != QK_E_CORRUPT ? why : QK_OK;
+}
+
+/* ---- signatures ---- */
+
+static qk_err finish_sign(struct coord_op *op, const struct coord_ask *ask,
+    const struct coord_attempt *a, enum coord_step *step)
+{
+    char principal[KMS_ARN_MAX];
+    uint16_t liar;
+    coord_op_principal(op, principal);
+    struct coord_combine c = {
+        .key = &op->decision.key->key,
+        .digest = qk_bytes(op->decision.digest, op->decision.digest_len),
+        .presig = ask->call->presig,
+        .principal = principal,
+        .algorithm = op->req.algorithm,
+        .rnd = op->rnd,
+    };
+    struct coord_counts *counts = &op->engine->counts;
+    bool spent = c.presig.len > 0;
+    qk_err err = coord_combine_parts(&c, a, &op->der, &liar);
+    if (err != QK_OK) {
+        atomic_fetch_add(spent ? &counts->presig_failed : &counts->combine_failed, 1);
+        return reject(op, a, liar, err, "signature parts", step);
+    }
+    if (spent) atomic_fetch_add(&counts->presig_used, 1);
+    if (op->engine->presigs != NULL)
+        coord_presigs_learn(op->engine->presigs, c.key->key_id, op->set, op->n_set, a);
+    *step = COORD_DONE;
+    return QK_OK;
+}
+
+/* ---- records ---- */
+
+/* What the nodes say was generated: in the records of the first answer, which coord_certify then
+ * compares with every other and with our own transition. */
+static qk_err read_created(
+    struct coord_op *op, const struct coord_attempt *a, struct kms_created *created)
+{
+    const struct wire_answer *first = &a->replies[0].answer;
+    enum kms_kind kind = op->req.op == KMS_OP_CREATE_KEY ? KMS_KIND_KEY : KMS_KIND_SYSTEM;
+    for (uint32_t i = 0; i < first->n_signed; i++) {
+        struct kms_record r;
+        QK_TRY(kms_record_decode(first->signed_records[i].record, &r));
+        if (r.kind != kind) continue;
+        if (kind == KMS_KIND_KEY) QK_TRY(coord_check_created(op->engine->cluster, &r.key));
+        created->pkrec = kind == KMS_KIND_KEY ? r.key.pkrec : r.system.pkrec;
+        if (kind == KMS_KIND_KEY) created->spki = r.key.spki;
+        return QK_OK;
+    }
+    return QK_E_MISMATCH;
+}
+
+struct expected {
+    struct qk_buf bytes[KMS_CHANGE_MAX];
+    struct qk_bytes views[KMS_CHANGE_MAX];
+    size_t n;
+};
+
+static void expected_free(struct expected *e)
+{
+    for (size_t i = 0; i < e->n; i++) qk_buf_free(&e->bytes[i]);
+    e->n = 0;
+}
+
+/* The records as we make them ourselves from the same inputs. */
+static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct expected *out)
+{
+    struct kms_created created = {.spki = {0}};
+    bool all = coord_op_needs_all(op->req.op);
+    if (all) QK_TRY(read_created(op, a, &created));
+    struct kms_change *change = calloc(1, sizeof *change);
+    QK_ENSURE(change != NULL, QK_E_NOMEM);
+    qk_err err = kms_transition(&op->ctx, &op->req, &op->recs, &op->prop, &op->decision,
+        all ? &created : NULL, change);
+    for (size_t i = 0; i < change->n && err == QK_OK; i++) {
+        out->bytes[i] = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
+        out->n = i + 1;
+        err = kms_record_encode(&change->records[i], &out->bytes[i]);
+        if (err == QK_OK) err = out->bytes[i].err;
+        out->views[i] = qk_buf_view(&out->bytes[i]);
+    }
+    free(change);
+    return err;
+}
+
+static qk_err keep_sealed(struct coord_op *op, const struct coord_attempt *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct qk_bytes s = a->replies[i].answer.sealed;
+        if (s.len == 0) continue;
+        op->sealed[op->n_sealed].node = a->replies[i].node;
+        struct qk_buf *b = &op->sealed[op->n_sealed++].bytes;
+        *b = (struct qk_buf)QK_BUF(65536);
+        qk_buf_add(b, s.p, s.len);
+        QK_TRY(b->err);
+    }
+    return QK_OK;
+}
+
+/* Decode what was stored, for the answer. */
+static qk_err keep_records(struct coord_op *op)
+{
+    op->made_records = calloc(op->made.n, sizeof *op->made_records);
+    QK_ENSURE(op->made_records != NULL, QK_E_NOMEM);
+    for (size_t i = 0; i < op->made.n; i++) {
+        struct qk_bytes record;
+        struct kms_cert cert;
+        QK_TRY(kms_certified_decode(qk_buf_view(&op->made.bytes[i]), &record, &cert));
+        QK_TRY(kms_record_decode(record, &op->made_records[i]));
+    }
+    op->n_made = op->made.n;
+    return QK_OK;
+}
+
+static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
+{
+    struct qk_bytes views[WIRE_CALL_RECORDS_MAX];
+    for (size_t i = 0; i < op->made.n; i++) views[i] = qk_buf_view(&op->made.bytes[i]);
+    qk_err err = coord_store_put(op->engine->store, views, op->made.n);
+    if (err == QK_E_CONFLICT) {
+        atomic_fetch_add(&op->engine->counts.conflicts, 1);
+        *step = COORD_RESTART;
+        coord_certified_free(&op->made);
+        return QK_OK;
+    }
+    QK_TRY(err);
+    if (op->engine->keeper != NULL)
+        coord_keeper_publish(op->engine->keeper, op->request_id, views, op->made.n);
+    *step = COORD_DONE;
+    return keep_records(op);
+}
+
+static qk_err finish_change(
+    struct coord_op *op, const struct coord_attempt *a, enum coord_step *step)
+{
+    struct expected e = {.n = 0};
+    uint16_t liar = 0;
+    qk_err err = expect(op, a, &e);
+    if (err == QK_OK)
+        err = coord_certify(op->engine->cluster, a, e.views, e.n, &op->made, &liar);
+    expected_free(&e);
+    if (err != QK_OK) {
+        atomic_fetch_add(&op->engine->counts.bad_certificates, 1);
+        return reject(op, a, liar, err, "records", step);
+    }
+    QK_TRY(store_and_publish(op, step));
+    return *step == COORD_DONE ? keep_sealed(op, a) : QK_OK;
+}
+
+qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask,
+    const struct coord_attempt *a, enum coord_step *step)
+{
+    if (coord_votes_count(&op->votes) > 0) {
+        atomic_fetch_add(&op->engine->counts.lone_faults, 1);
+        qk_log(QK_WARN, "fault.contradicted", QK_F_STR("request_id", op->request_id));
+    }
+    if (!op->decided) {
+        /* They allow what we do not understand to be allowed: clocks apart, or t nodes lie. */
+        qk_log(QK_ERROR, "answer.unexplained", QK_F_STR("request_id", op->request_id));
+        *step = COORD_AGAIN;
+        return QK_OK;
+    }
+    switch (op->decision.kind) {
+    case KMS_DO_READ:
+    case KMS_DO_VERIFY:
+        *step = COORD_DONE;
+        return QK_OK;
+    case KMS_DO_SIGN:
+        return finish_sign(op, ask, a, step);
+    default:
+        return finish_change(op, a, step);
+    }
+}

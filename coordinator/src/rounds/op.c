@@ -1,0 +1,290 @@
+#include "rounds/op.h"
+
+#include <time.h>
+#include "qk/clock.h"
+#include "qk/log.h"
+#include "rounds/internal.h"
+
+enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2 };
+
+/* ---- what the request rests on ---- */
+
+static qk_err load_one(struct coord_op *op, const struct kms_ref *ref, struct coord_entry *e,
+    struct kms_record **r)
+{
+    coord_entry_free(e);
+    qk_err err = coord_store_get(op->engine->store, ref, e);
+    *r = err == QK_OK ? &e->r : NULL;
+    return err == QK_E_NOT_FOUND ? QK_OK : err;
+}
+
+static qk_err load_records(struct coord_op *op)
+{
+    struct kms_ref ref;
+    struct kms_record *r;
+    struct qk_bytes akid = op->by_operator ? (struct qk_bytes){0} : op->auth.access_key_id;
+    op->recs = (struct kms_records){0};
+    while (kms_records_next(
+        &op->ctx, akid, &op->req, op->has_prop ? &op->prop : NULL, &op->recs, &ref)) {
+        QK_TRY(load_one(op, &ref, &op->entries[op->recs.last], &r));
+        QK_TRY(kms_records_put(&op->recs, r));
+    }
+    /* Every node needs the system key to check the caller's signature. */
+    kms_ref_system(&ref);
+    return load_one(op, &ref, &op->system, &r);
+}
+
+/* Would we allow it? The nodes' word decides; ours says what to do with their answers. */
+static void decide(struct coord_op *op)
+{
+    struct kms_fault fault;
+    op->decided = false;
+    if (!op->parsed) return;
+    if (!op->by_operator &&
+        kms_check_client(&op->ctx, op->auth.access_key_id, &op->recs, &fault) != QK_OK)
+        return;
+    op->decided = kms_decide(&op->ctx, op->by_operator, &op->req, &op->recs,
+                      op->has_prop ? &op->prop : NULL, &op->decision, &fault) == QK_OK;
+}
+
+static qk_err start_over(struct coord_op *op)
+{
+    op->ctx.now_ms = qk_now_ms();
+    op->has_prop = op->parsed && coord_op_needs_proposal(op->req.op);
+    if (op->has_prop)
+        QK_TRY(kms_proposal_new(op->req.op, op->ctx.now_ms, qk_rng_system(), &op->prop));
+    QK_TRY(load_records(op));
+    decide(op);
+    return QK_OK;
+}
+
+/* ---- the call ---- */
+
+static void name_ref(struct wire_call *call, enum kms_kind kind, const char *id,
+    const struct kms_record *r)
+{
+    struct wire_ref *ref = &call->refs[call->n_refs++];
+    *ref = (struct wire_ref){.kind = (uint8_t)kind, .id = qk_str(id)};
+    if (r == NULL) return;
+    ref->version = r->version;
+    memcpy(ref->hash, r->hash, 32);
+}
+
+/* One reference per record; a record may stand in two slots. */
+static bool named(const struct wire_call *call, const struct kms_ref *ref)
+{
+    for (uint32_t i = 0; i < call->n_refs; i++)
+        if (call->refs[i].kind == (uint8_t)ref->kind && qk_bytes_is(call->refs[i].id, ref->id))
+            return true;
+    return false;
+}
+
+/* Ask kms_records_next again which names the slots have: the store may lack the records. ids keeps
+ * the texts that the call's views point into. */
+static void fill_refs(struct coord_op *op, struct wire_call *call, struct kms_ref *ids)
+{
+    struct kms_records again = {0};
+    size_t n = 0;
+    struct qk_bytes akid = op->by_operator ? (struct qk_bytes){0} : op->auth.access_key_id;
+    while (n < KMS_SLOT_COUNT && kms_records_next(&op->ctx, akid, &op->req,
+                                     op->has_prop ? &op->prop : NULL, &again, &ids[n])) {
+        struct kms_record *r = op->recs.slot[again.last];
+        if (kms_records_put(&again, r) != QK_OK) break;
+        if (!named(call, &ids[n])) name_ref(call, ids[n].kind, ids[n].id, r);
+        n++;
+    }
+    kms_ref_system(&ids[n]);
+    bool have = op->system.certified.len > 0;
+    if (!named(call, &ids[n])) name_ref(call, ids[n].kind, ids[n].id, have ? &op->system.r : NULL);
+}
+
+struct texts {
+    struct qk_buf raw, proposal;
+    struct kms_ref ids[KMS_SLOT_COUNT + 1];
+};
+
+static qk_err build_call(struct coord_op *op, struct wire_call *call, struct texts *t)
+{
+    *call = (struct wire_call){.kind = WIRE_CALL_OP};
+    memcpy(call->cluster, op->engine->cluster->hash, 32);
+    memcpy(call->request_id, op->request_id, sizeof call->request_id);
+    QK_TRY(kms_raw_encode(op->raw, &t->raw));
+    QK_TRY(t->raw.err);
+    call->raw = qk_buf_view(&t->raw);
+    if (op->has_prop) kms_proposal_encode(&op->prop, &t->proposal);
+    QK_TRY(t->proposal.err);
+    call->proposal = qk_buf_view(&t->proposal);
+    fill_refs(op, call, t->ids);
+    call->n_peers = (uint32_t)op->n_set;
+    memcpy(call->peers, op->set, op->n_set * sizeof *op->set);
+    QK_TRY(qk_rng_fill(qk_rng_system(), op->rnd, 32));
+    memcpy(call->rnd, op->rnd, 32);
+    return QK_OK;
+}
+
+/* ---- choosing nodes ---- */
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+/* Links come back within moments after a restart: wait a little rather than fail at once. */
+static qk_err pick(struct coord_op *op, size_t k)
+{
+    struct coord_nodes *nodes = op->engine->nodes;
+    uint64_t until = qk_mono_ms() + op->engine->timing.link_ms;
+    qk_err err = coord_nodes_pick(nodes, &op->doubts, k, op->set);
+    while (err == QK_E_BUSY && qk_mono_ms() < until) {
+        pause_ms(50);
+        err = coord_nodes_pick(nodes, &op->doubts, k, op->set);
+    }
+    op->n_set = err == QK_OK ? k : 0;
+    return err;
+}
+
+static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend)
+{
+    size_t k = coord_op_needs_all(op->req.op) ? op->engine->cluster->n : op->engine->cluster->t;
+    *spend = false;
+    bool signs = op->decided && op->decision.kind == KMS_DO_SIGN;
+    if (signs && !op->presig_tried && op->engine->presigs != NULL) {
+        op->presig_tried = true;
+        *spend = coord_presigs_take(op->engine->presigs, op->engine->nodes,
+            op->decision.key->key.key_id, k, op->set, presig);
+        op->n_set = k;
+    }
+    return *spend ? QK_OK : pick(op, k);
+}
+
+/* ---- attempts ---- */
+
+static qk_err conclude(struct coord_op *op, const struct coord_ask *ask,
+    const struct coord_attempt *a, struct kms_fault *fault, enum coord_step *step)
+{
+    *step = COORD_AGAIN;
+    QK_TRY(coord_votes_take(&op->votes, op->engine->cluster, a));
+    if (a->stale) {
+        (void)coord_attempt_adopt(ask, a);
+        *step = COORD_RESTART;
+        return QK_OK;
+    }
+    if (a->all_ok) return coord_finish(op, ask, a, step);
+    coord_attempt_judge(ask, a, &op->doubts);
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->got[i] || a->replies[i].err == QK_E_TIMEOUT) op->timed_out = true;
+    if (coord_votes_agree(&op->votes, op->engine->cluster->t, fault)) *step = COORD_FAULT;
+    return QK_OK;
+}
+
+static unsigned attempt_ms(const struct coord_op *op, uint64_t until_ms)
+{
+    const struct coord_timing *t = &op->engine->timing;
+    if (coord_op_needs_all(op->req.op)) return t->create_ms;
+    uint64_t now = qk_mono_ms();
+    uint64_t left = until_ms > now ? until_ms - now : 1;
+    return left < t->attempt_ms ? (unsigned)left : t->attempt_ms;
+}
+
+static qk_err attempt(
+    struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
+{
+    uint8_t presig[32];
+    bool spend;
+    qk_err err = choose(op, presig, &spend);
+    op->too_few = err == QK_E_BUSY;
+    *step = COORD_GIVE_UP;
+    if (err == QK_E_BUSY) return QK_OK;
+    QK_TRY(err);
+    struct wire_call call;
+    struct texts t = {.raw = QK_BUF(KMS_RAW_ENCODED_MAX),
+        .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX)};
+    err = build_call(op, &call, &t);
+    if (spend) call.presig = qk_bytes(presig, 32);
+    struct coord_ask ask = {.engine = op->engine,
+        .call = &call,
+        .set = op->set,
+        .n_set = op->n_set,
+        .timeout_ms = attempt_ms(op, until_ms)};
+    struct coord_attempt a = {.n = 0};
+    op->attempts++;
+    if (err == QK_OK) err = coord_attempt_run(&ask, &a);
+    if (err == QK_OK) err = conclude(op, &ask, &a, fault, step);
+    coord_attempt_free(&a);
+    qk_buf_free(&t.raw);
+    qk_buf_free(&t.proposal);
+    return err;
+}
+
+/* Attempts on one state of the records. */
+static qk_err attempts(
+    struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
+{
+    bool all = coord_op_needs_all(op->req.op);
+    unsigned max = all ? CREATE_ATTEMPTS_MAX : ATTEMPTS_MAX;
+    for (unsigned i = 0; i < max; i++) {
+        QK_TRY(attempt(op, until_ms, fault, step));
+        if (*step != COORD_AGAIN) return QK_OK;
+        if (qk_mono_ms() >= until_ms) break;
+        if (i > 0) pause_ms(25u << i); /* others may be in the way: busy nodes, races */
+        /* A key generation that failed half-way has used its key id up. */
+        if (all && i + 1 < max) QK_TRY(start_over(op));
+    }
+    *step = COORD_GIVE_UP;
+    return QK_OK;
+}
+
+/* No result and no fault that t nodes agree on. */
+static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
+{
+    if (op->too_few) return kms_fault_timeout(fault);
+    if (op->timed_out) return kms_fault_timeout(fault);
+    if (op->parsed && op->req.op == KMS_OP_SIGN) return kms_fault_unavailable(fault);
+    return kms_fault_internal(fault, QK_E_MISMATCH);
+}
+
+static qk_err run(struct coord_op *op, struct kms_fault *fault)
+{
+    const struct coord_timing *t = &op->engine->timing;
+    bool all = coord_op_needs_all(op->req.op);
+    uint64_t until = qk_mono_ms() + (all ? t->create_ms + t->total_ms : t->total_ms);
+    for (op->restarts = 0; op->restarts <= RESTARTS_MAX; op->restarts++) {
+        enum coord_step step;
+        qk_err err = start_over(op);
+        if (err == QK_OK) err = attempts(op, until, fault, &step);
+        if (err != QK_OK) {
+            qk_log(QK_ERROR, "op.error", QK_F_STR("request_id", op->request_id), QK_F_ERR(err));
+            return kms_fault_internal(fault, err);
+        }
+        if (step == COORD_DONE) return QK_OK;
+        if (step == COORD_FAULT) return QK_E_DENIED;
+        if (step == COORD_GIVE_UP) break;
+        coord_votes_free(&op->votes); /* told about records that are no longer */
+    }
+    return give_up(op, fault);
+}
+
+/* Changes of one thing go one after the other: two proposals for the same next version would block
+ * each other at the nodes. The last 36 bytes of a key id and of its ARN are the same. */
+static pthread_mutex_t *subject_lock(struct coord_op *op)
+{
+    if (!op->parsed || !coord_op_needs_proposal(op->req.op) || coord_op_needs_all(op->req.op))
+        return NULL;
+    struct qk_bytes id = op->req.key_id;
+    if (id.len == 0) id = op->req.access_key_id;
+    if (id.len == 0) id = op->req.user_name;
+    uint32_t hash = 2166136261u;
+    for (size_t i = id.len > KMS_UUID_LEN ? id.len - KMS_UUID_LEN : 0; i < id.len; i++)
+        hash = (hash ^ id.p[i]) * 16777619u;
+    return &op->engine->subjects[hash % COORD_SUBJECTS];
+}
+
+qk_err coord_op_run(struct coord_op *op, struct kms_fault *fault)
+{
+    pthread_mutex_t *lock = subject_lock(op);
+    if (lock != NULL) (void)pthread_mutex_lock(lock);
+    qk_err err = run(op, fault);
+    if (lock != NULL) (void)pthread_mutex_unlock(lock);
+    return err;
+}
