@@ -203,7 +203,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&c->lock);
     bool was_ours = c->pipe.id == pipe.id;
-    wire_dialer_removed(&c->dialer, was_ours ? now - c->up_since_ms : 0, now);
+    wire_dialer_removed(&c->dialer, was_ours ? wire_ms_since(c->up_since_ms, now) : 0, now);
     if (was_ours) {
         c->pipe.id = 0;
         for (size_t i = 0; i < c->n_slots; i++)
@@ -230,7 +230,7 @@ static void on_tick(void *arg)
     (void)pthread_mutex_lock(&c->lock);
     bool go_on = !c->closing;
     if (go_on) {
-        if (c->pipe.id != 0 && !c->pinging && now - c->heard_ms >= c->cfg.ping_ms)
+        if (c->pipe.id != 0 && !c->pinging && wire_ms_since(c->heard_ms, now) >= c->cfg.ping_ms)
             ping_locked(c, now);
         wire_dialer_check(&c->dialer, c->pipe.id != 0, now);
     }

@@ -74,7 +74,7 @@ void wire_listener_check(struct wire_listener *l, uint64_t now_ms)
         return;
     }
     if (l->stuck_since_ms == 0) l->stuck_since_ms = now_ms;
-    if (!l->open || now_ms - l->stuck_since_ms >= STUCK_MS) listener_replace(l);
+    if (!l->open || wire_ms_since(l->stuck_since_ms, now_ms) >= STUCK_MS) listener_replace(l);
 }
 
 void wire_listener_free(struct wire_listener *l)
@@ -124,7 +124,7 @@ void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now
 
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)
 {
-    if (connected || (d->open && now_ms - d->fresh_since_ms < d->patience_ms)) return;
+    if (connected || (d->open && wire_ms_since(d->fresh_since_ms, now_ms) < d->patience_ms)) return;
     if (d->open) (void)nng_dialer_close(d->dialer);
     d->open = false;
     d->fresh_since_ms = now_ms;

@@ -14,6 +14,12 @@
 
 enum { WIRE_URL_MAX = 160 };
 
+/** Milliseconds from then to now; 0 when another thread has moved `then` past our `now`. */
+static inline uint64_t wire_ms_since(uint64_t then_ms, uint64_t now_ms)
+{
+    return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
 struct wire_listener {
     nng_socket sock;
     nng_listener listener;

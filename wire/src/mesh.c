@@ -36,13 +36,14 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
 {
     const struct wire_mesh_config *cfg = &p->mesh->cfg;
     (void)pthread_mutex_lock(&p->lock);
-    if (p->in_pipe.id != 0 && now - p->in_heard_ms > cfg->dead_after_ms) mesh_in_cut(p, "silent");
+    if (p->in_pipe.id != 0 && wire_ms_since(p->in_heard_ms, now) > cfg->dead_after_ms)
+        mesh_in_cut(p, "silent");
     if (p->out_pipe.id != 0) {
         /* connected, yet for too long the peer has not said that it hears us */
-        if (!p->hears_us && now - p->deaf_since_ms > cfg->dead_after_ms) {
+        if (!p->hears_us && wire_ms_since(p->deaf_since_ms, now) > cfg->dead_after_ms) {
             p->deaf_since_ms = now;
             (void)nng_pipe_close(p->out_pipe);
-        } else if (now - p->last_sent_ms >= cfg->heartbeat_ms) {
+        } else if (wire_ms_since(p->last_sent_ms, now) >= cfg->heartbeat_ms) {
             p->owes_heartbeat = true;
             mesh_out_pump(p);
         }

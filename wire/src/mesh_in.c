@@ -23,7 +23,7 @@ void mesh_in_cut(struct mesh_peer *p, const char *why)
 
 static void on_garbage(struct mesh_peer *p, uint64_t now)
 {
-    if (p->garbage_count == 0 || now - p->garbage_since_ms > GARBAGE_WINDOW_MS) {
+    if (p->garbage_count == 0 || wire_ms_since(p->garbage_since_ms, now) > GARBAGE_WINDOW_MS) {
         p->garbage_count = 0;
         p->garbage_since_ms = now;
     }

@@ -131,7 +131,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&p->lock);
     bool was_ours = p->out_pipe.id == pipe.id;
-    wire_dialer_removed(&p->dialer, was_ours ? now - p->out_since_ms : 0, now);
+    wire_dialer_removed(&p->dialer, was_ours ? wire_ms_since(p->out_since_ms, now) : 0, now);
     if (was_ours) {
         p->out_pipe.id = 0;
         /* a frame that waits inside NNG would go out on the next link before the hello */
