@@ -1,0 +1,150 @@
+#include "api/api.h"
+
+#include "kms/response.h"
+#include "rounds/combine.h"
+
+enum { BODY_MAX = 8 * 1024 * 1024 };
+
+void coord_answer_free(struct coord_answer *a)
+{
+    qk_buf_free(&a->body);
+}
+
+static void answer_begin(struct coord_answer *out, bool sts)
+{
+    *out = (struct coord_answer){.status = 200, .body = QK_BUF(BODY_MAX)};
+    out->content_type = sts ? KMS_CONTENT_TYPE_XML : KMS_CONTENT_TYPE_JSON;
+}
+
+void coord_api_fault(const struct kms_raw *raw, const struct kms_fault *fault,
+    const char *request_id, struct coord_answer *out)
+{
+    bool sts = kms_service_of(raw) == KMS_SERVICE_STS;
+    answer_begin(out, sts);
+    out->error_type = fault->type;
+    out->status = (unsigned)fault->http_status;
+    if (sts)
+        out->status = (unsigned)kms_fault_sts_xml(fault, request_id, &out->body);
+    else
+        kms_fault_json(fault, &out->body);
+}
+
+static const struct kms_record *made(const struct coord_op *op, enum kms_kind kind)
+{
+    for (size_t i = 0; i < op->n_made; i++)
+        if (op->made_records[i].kind == kind) return &op->made_records[i];
+    return NULL;
+}
+
+static qk_err answer_verify(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_key *key = &op->decision.key->key;
+    struct qk_bytes digest = qk_bytes(op->decision.digest, op->decision.digest_len);
+    qk_err err = coord_verify_signature(key, digest, op->req.signature);
+    if (err == QK_E_PROOF) return kms_fault_bad_signature(fault);
+    if (err != QK_OK) return kms_fault_internal(fault, err);
+    kms_answer_verify(key, body);
+    return QK_OK;
+}
+
+static qk_err answer_access_key(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_record *credential = made(op, KMS_KIND_CREDENTIAL);
+    const struct kms_record *system = made(op, KMS_KIND_SYSTEM);
+    if (system == NULL && op->system.certified.len > 0) system = &op->system.r;
+    if (credential == NULL || system == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    struct kms_sealed_part parts[WIRE_NODES_MAX];
+    for (size_t i = 0; i < op->n_sealed; i++)
+        parts[i] = (struct kms_sealed_part){
+            .node = op->sealed[i].node, .sealed = qk_buf_view(&op->sealed[i].bytes)};
+    kms_answer_access_key(
+        &credential->credential, system->system.pkrec, parts, op->n_sealed, body);
+    return QK_OK;
+}
+
+static qk_err answer_identity(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_record *user = op->recs.slot[KMS_SLOT_USER];
+    if (user == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    kms_answer_caller_identity(&user->user, op->request_id, body);
+    return QK_OK;
+}
+
+/* Answers that show a key: its new version where one was made. */
+static qk_err answer_key(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_record *r = coord_op_key(op);
+    if (r == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    switch (op->req.op) {
+    case KMS_OP_CREATE_KEY:
+    case KMS_OP_DESCRIBE_KEY:
+        kms_answer_key(&r->key, body);
+        break;
+    case KMS_OP_GET_PUBLIC_KEY:
+        kms_answer_public_key(&r->key, body);
+        break;
+    case KMS_OP_SCHEDULE_KEY_DELETION:
+        kms_answer_schedule_deletion(&r->key, body);
+        break;
+    case KMS_OP_CANCEL_KEY_DELETION:
+        kms_answer_cancel_deletion(&r->key, body);
+        break;
+    default:
+        kms_answer_sign(&r->key, qk_buf_view(&op->der), body);
+        break;
+    }
+    return QK_OK;
+}
+
+static qk_err answer_user(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_record *user = made(op, KMS_KIND_USER);
+    if (user == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    kms_answer_user(&user->user, body);
+    return QK_OK;
+}
+
+static qk_err answer(struct coord_op *op, const struct coord_about *about, struct qk_buf *body,
+    struct kms_fault *fault)
+{
+    if (kms_answer_is_empty(op->req.op)) return QK_OK;
+    switch (op->req.op) {
+    case KMS_OP_CREATE_KEY:
+    case KMS_OP_DESCRIBE_KEY:
+    case KMS_OP_GET_PUBLIC_KEY:
+    case KMS_OP_SCHEDULE_KEY_DELETION:
+    case KMS_OP_CANCEL_KEY_DELETION:
+    case KMS_OP_SIGN:
+        return answer_key(op, body, fault);
+    case KMS_OP_VERIFY:
+        return answer_verify(op, body, fault);
+    case KMS_OP_LIST_KEYS:
+    case KMS_OP_LIST_USERS:
+    case KMS_OP_LIST_ACCESS_KEYS:
+        return coord_api_list(op, body, fault);
+    case KMS_OP_CREATE_USER:
+        return answer_user(op, body, fault);
+    case KMS_OP_CREATE_ACCESS_KEY:
+    case KMS_OP_INITIALIZE:
+        return answer_access_key(op, body, fault);
+    case KMS_OP_GET_STATUS:
+        return coord_api_status(op, about, body, fault);
+    case KMS_OP_GET_CALLER_IDENTITY:
+        return answer_identity(op, body, fault);
+    default: /* UpdateAccessKey, and what answers nothing */
+        qk_buf_add_str(body, "{}");
+        return QK_OK;
+    }
+}
+
+void coord_api_answer(
+    struct coord_op *op, const struct coord_about *about, struct coord_answer *out)
+{
+    struct kms_fault fault;
+    answer_begin(out, op->req.op == KMS_OP_GET_CALLER_IDENTITY);
+    qk_err err = answer(op, about, &out->body, &fault);
+    if (err == QK_OK && out->body.err != QK_OK) err = kms_fault_internal(&fault, out->body.err);
+    if (err == QK_OK) return;
+    coord_answer_free(out);
+    coord_api_fault(op->raw, &fault, op->request_id, out);
+}

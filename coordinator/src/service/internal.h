@@ -1,0 +1,36 @@
+/** What the files of service/ share. Private to service/. */
+#ifndef COORD_SERVICE_INTERNAL_H
+#define COORD_SERVICE_INTERNAL_H
+
+#include "api/api.h"
+#include "http/http.h"
+#include "metrics/metrics.h"
+#include "qk/pool.h"
+#include "rounds/keeper.h"
+#include "rounds/presigs.h"
+#include "service/audit.h"
+#include "service/service.h"
+
+struct coord_service {
+    const struct coord_config *config;
+    struct wire_cluster *cluster;
+    struct wire_identity *identity;
+    struct coord_engine engine;
+    struct coord_audit *audit;
+    struct coord_metrics *metrics;
+    struct qk_pool *workers;
+    struct coord_http *http;
+    uint64_t started_ms; /* qk_mono_ms */
+    atomic_size_t running;
+    atomic_bool draining;
+    _Atomic(struct coord_keeper *) keeper; /* also in engine; here for callbacks of early links */
+};
+
+/** GET /healthz, /readyz, /metrics: answered at once. False: not one of these. */
+bool coord_local_answer(struct coord_service *s, struct coord_http_request *req);
+/** Everything else, on a loop thread: to a worker, or turned away. */
+void coord_accept(void *service, struct coord_http_request *req);
+/** 200 iff operations can be served: why not is put in why otherwise. */
+bool coord_ready(struct coord_service *s, char *why, size_t why_len);
+
+#endif

@@ -1,0 +1,88 @@
+#include "service/internal.h"
+
+#include <stdio.h>
+
+enum { METRICS_MAX = 4 * 1024 * 1024 };
+
+bool coord_ready(struct coord_service *s, char *why, size_t why_len)
+{
+    struct kms_ref ref;
+    kms_ref_system(&ref);
+    COORD_AUTO_ENTRY system = {.certified = {0}};
+    size_t up = coord_nodes_n_up(s->engine.nodes);
+    size_t synced = s->engine.keeper == NULL ? 0 : coord_keeper_n_synced(s->engine.keeper);
+    if (atomic_load(&s->draining))
+        (void)snprintf(why, why_len, "shutting down");
+    else if (up < s->cluster->t)
+        (void)snprintf(why, why_len, "%zu of %zu nodes reachable, %u needed", up, s->cluster->n,
+            s->cluster->t);
+    else if (synced < s->cluster->t)
+        (void)snprintf(why, why_len, "records of %zu nodes fetched, %u needed", synced, s->cluster->t);
+    else if (coord_store_get(s->engine.store, &ref, &system) != QK_OK)
+        (void)snprintf(why, why_len, "the cluster is not initialised");
+    else
+        return true;
+    return false;
+}
+
+static void reply_text(
+    struct coord_http_request *req, unsigned status, const char *type, struct qk_bytes body)
+{
+    struct coord_http_header h[] = {
+        COORD_HTTP_HEADER("Content-Type", type), COORD_HTTP_HEADER("Cache-Control", "no-store")};
+    coord_http_reply(req, status, h, QK_COUNT(h), body);
+}
+
+static void reply_line(struct coord_http_request *req, unsigned status, const char *line)
+{
+    char text[256];
+    int n = snprintf(text, sizeof text, "%s\n", line);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    reply_text(req, status, "text/plain; charset=utf-8", qk_bytes(text, len));
+}
+
+static void answer_ready(struct coord_service *s, struct coord_http_request *req)
+{
+    char why[128];
+    bool ready = coord_ready(s, why, sizeof why);
+    reply_line(req, ready ? 200 : 503, ready ? "ready" : why);
+}
+
+static bool is_loopback(const char *peer)
+{
+    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
+           strncmp(peer, "::ffff:127.", 11) == 0;
+}
+
+static void answer_metrics(struct coord_service *s, struct coord_http_request *req)
+{
+    if (!s->config->metrics_public && !is_loopback(req->peer)) {
+        reply_line(req, 403, "metrics are served to this machine only");
+        return;
+    }
+    struct coord_keeper *keeper = atomic_load(&s->keeper);
+    struct coord_metrics_sources src = {
+        .engine = &s->engine,
+        .http = s->http,
+        .queued = qk_pool_queued(s->workers),
+        .running = atomic_load(&s->running),
+        .unpublished = keeper == NULL ? 0 : coord_keeper_n_unpublished(keeper),
+    };
+    QK_AUTO_BUF out = QK_BUF(METRICS_MAX);
+    coord_metrics_print(s->metrics, &src, &out);
+    reply_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", qk_buf_view(&out));
+}
+
+bool coord_local_answer(struct coord_service *s, struct coord_http_request *req)
+{
+    if (!qk_bytes_is(req->method, "GET") && !qk_bytes_is(req->method, "HEAD")) return false;
+    if (qk_bytes_is(req->path, "/healthz"))
+        reply_line(req, 200, "ok");
+    else if (qk_bytes_is(req->path, "/readyz"))
+        answer_ready(s, req);
+    else if (qk_bytes_is(req->path, "/metrics"))
+        answer_metrics(s, req);
+    else
+        reply_line(req, 404, "not found");
+    return true;
+}

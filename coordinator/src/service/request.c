@@ -1,0 +1,151 @@
+#include "service/internal.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+#include "qk/log.h"
+#include "rounds/chores.h"
+
+/* One request on its way through a worker. */
+struct job {
+    struct coord_service *service;
+    struct coord_http_request *http;
+    struct kms_raw raw; /* views into http */
+    char request_id[37];
+};
+
+static void reply(struct job *j, const struct coord_answer *a)
+{
+    struct coord_http_header h[4];
+    size_t n = 0;
+    h[n++] = COORD_HTTP_HEADER("x-amzn-RequestId", j->request_id);
+    h[n++] = COORD_HTTP_HEADER("Content-Type", a->content_type);
+    h[n++] = COORD_HTTP_HEADER("Cache-Control", "no-store");
+    if (a->error_type != NULL) h[n++] = COORD_HTTP_HEADER("x-amzn-ErrorType", a->error_type);
+    coord_http_reply(j->http, a->status, h, n, qk_buf_view(&a->body));
+}
+
+static void log_request(const struct coord_op *op, const struct coord_http_request *http,
+    const struct coord_answer *a, uint64_t took_us)
+{
+    char arn[KMS_ARN_MAX], set[WIRE_NODES_MAX * 4 + 1] = "";
+    size_t len = 0;
+    coord_op_principal(op, arn);
+    const struct kms_record *key = coord_op_key(op);
+    for (size_t i = 0; i < op->n_set && len + 5 < sizeof set; i++) {
+        int n = snprintf(set + len, sizeof set - len, i == 0 ? "%u" : ",%u", op->set[i]);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    qk_log(a->status >= 500 ? QK_WARN : QK_INFO, "request", QK_F_STR("request_id", op->request_id),
+        QK_F_STR("op", op->op < KMS_OP_COUNT ? kms_op_info(op->op)->name : "unknown"),
+        QK_F_STR("caller", arn), QK_F_STR("key", key == NULL ? "" : key->id),
+        QK_F_STR("outcome", a->error_type == NULL ? "ok" : "fault"),
+        QK_F_STR("error", a->error_type == NULL ? "" : a->error_type),
+        QK_F_INT("status", a->status), QK_F_INT("attempts", op->attempts),
+        QK_F_INT("restarts", op->restarts), QK_F_STR("set", set), QK_F_STR("peer", http->peer),
+        QK_F_INT("latency_us", took_us));
+}
+
+/* The views of http become those of raw. QK_E_TOO_LARGE, QK_E_MALFORMED: not a request of ours. */
+static qk_err to_raw(const struct coord_http_request *http, struct kms_raw *raw)
+{
+    *raw = (struct kms_raw){.method = http->method,
+        .path = http->path,
+        .query = http->query.p == NULL ? (struct qk_bytes){(const uint8_t *)"", 0} : http->query,
+        .body = http->body};
+    for (size_t i = 0; i < http->n_headers; i++)
+        QK_TRY(kms_raw_add_header(raw, http->headers[i].name, http->headers[i].value));
+    return kms_raw_check(raw);
+}
+
+static void serve(struct job *j, struct coord_op *op, struct coord_answer *answer)
+{
+    struct coord_service *s = j->service;
+    struct kms_fault fault;
+    struct coord_about about = {.started_ms = s->started_ms,
+        .queued = qk_pool_queued(s->workers),
+        .running = atomic_load(&s->running)};
+    qk_err err = coord_op_begin(op, &s->engine, &j->raw, j->request_id, &fault);
+    if (err == QK_OK) err = coord_op_run(op, &fault);
+    if (err == QK_OK)
+        coord_api_answer(op, &about, answer);
+    else
+        coord_api_fault(&j->raw, &fault, j->request_id, answer);
+}
+
+/* Answer without doing anything: overload, or a request that is none. */
+static void turn_away(struct job *j, const struct kms_fault *fault)
+{
+    struct coord_answer a;
+    coord_api_fault(&j->raw, fault, j->request_id, &a);
+    uint64_t took_us = qk_mono_us() - j->http->received_us;
+    coord_metrics_request(j->service->metrics, KMS_OP_COUNT, a.status, fault->type, took_us);
+    reply(j, &a);
+    coord_answer_free(&a);
+}
+
+static void turn_away_busy(struct job *j)
+{
+    struct kms_fault fault;
+    if (kms_fault_throttled(&fault) != QK_OK) turn_away(j, &fault);
+}
+
+static void work(void *arg)
+{
+    struct job *j = arg;
+    struct coord_service *s = j->service;
+    uint64_t waited_us = qk_mono_us() - j->http->received_us;
+    if (waited_us > s->config->queue_ms * 1000) {
+        turn_away_busy(j);
+        free(j);
+        return;
+    }
+    struct coord_op *op = calloc(1, sizeof *op); /* large: not on a worker's stack */
+    if (op == NULL) {
+        turn_away_busy(j);
+        free(j);
+        return;
+    }
+    struct coord_answer answer;
+    atomic_fetch_add(&s->running, 1);
+    serve(j, op, &answer);
+    uint64_t took_us = qk_mono_us() - j->http->received_us;
+    coord_metrics_request(s->metrics, op->op, answer.status, answer.error_type, took_us);
+    coord_audit_write(s->audit, op, j->http, &answer);
+    log_request(op, j->http, &answer, took_us);
+    reply(j, &answer);
+    coord_answer_free(&answer);
+    coord_op_end(op);
+    free(op);
+    free(j);
+    atomic_fetch_sub(&s->running, 1);
+}
+
+static void refuse(struct coord_http_request *req, unsigned status)
+{
+    coord_http_reply(req, status, NULL, 0, (struct qk_bytes){0});
+}
+
+void coord_accept(void *service, struct coord_http_request *req)
+{
+    struct coord_service *s = service;
+    if (coord_local_answer(s, req)) return;
+    struct job *j = calloc(1, sizeof *j);
+    if (j == NULL || coord_request_id(j->request_id) != QK_OK) {
+        free(j);
+        refuse(req, 503);
+        return;
+    }
+    j->service = s;
+    j->http = req;
+    struct kms_fault fault;
+    bool ours = to_raw(req, &j->raw) == QK_OK && qk_bytes_is(req->method, "POST") &&
+                qk_bytes_is(req->path, "/");
+    if (!ours) {
+        if (kms_fault_bare(&fault, "UnknownOperationException") != QK_OK) turn_away(j, &fault);
+        free(j);
+        return;
+    }
+    if (qk_pool_run(s->workers, work, j) == QK_OK) return;
+    turn_away_busy(j);
+    free(j);
+}

@@ -1,0 +1,195 @@
+#include "service/internal.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+
+/* ---- listen addresses ---- */
+
+struct addresses {
+    struct coord_http_listen listen[COORD_HTTP_LISTEN_MAX];
+    char hosts[COORD_HTTP_LISTEN_MAX][64];
+    size_t n;
+};
+
+/* "127.0.0.1:7700" or "[::1]:7700". */
+static bool parse_address(const char *text, size_t len, bool plain, struct addresses *a)
+{
+    if (a->n == COORD_HTTP_LISTEN_MAX) return false;
+    const char *colon = memrchr(text, ':', len);
+    if (colon == NULL) return false;
+    size_t host_len = (size_t)(colon - text);
+    if (host_len >= 2 && text[0] == '[' && text[host_len - 1] == ']') {
+        text++;
+        host_len -= 2;
+    }
+    if (host_len == 0 || host_len >= sizeof a->hosts[0]) return false;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (colon[1] < '0' || colon[1] > '9' || port > 65535) return false;
+    if (*end != 0 && *end != ' ') return false;
+    memcpy(a->hosts[a->n], text, host_len);
+    a->listen[a->n] = (struct coord_http_listen){
+        .host = a->hosts[a->n], .port = (uint16_t)port, .plain = plain};
+    a->n++;
+    return true;
+}
+
+static bool parse_addresses(const char *text, bool plain, struct addresses *a)
+{
+    *a = (struct addresses){.n = 0};
+    while (*text != 0) {
+        size_t len = strcspn(text, " ");
+        if (len > 0 && !parse_address(text, len, plain, a)) return false;
+        text += len;
+        text += strspn(text, " ");
+    }
+    return a->n > 0;
+}
+
+/* ---- start ---- */
+
+static qk_err say(qk_err err, char *why, size_t why_len, const char *what)
+{
+    if (err != QK_OK) (void)snprintf(why, why_len, "%s: %s", what, qk_err_name(err));
+    return err;
+}
+
+static qk_err load_identity(struct coord_service *s, char *why, size_t why_len)
+{
+    const struct coord_config *c = s->config;
+    QK_TRY(wire_cluster_read(&s->cluster, c->cluster, why, why_len));
+    QK_TRY(say(wire_identity_load(&s->identity, c->identity_key, c->identity_cert), why, why_len,
+        "the identity cannot be loaded"));
+    struct qk_bytes cert = wire_identity_cert(s->identity);
+    for (size_t i = 0; i < s->cluster->n_coordinators; i++)
+        if (qk_bytes_eq(s->cluster->coordinators[i].cert, cert)) return QK_OK;
+    (void)snprintf(why, why_len, "%s is no coordinator of the cluster file", c->identity_cert);
+    return QK_E_DENIED;
+}
+
+static void on_node_up(void *ctx, uint16_t node)
+{
+    struct coord_service *s = ctx;
+    struct coord_keeper *k = atomic_load(&s->keeper); /* NULL while starting: it looks by itself */
+    if (k != NULL) coord_keeper_node_up(k, node);
+}
+
+static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
+{
+    const struct coord_config *c = s->config;
+    struct coord_engine *e = &s->engine;
+    coord_engine_init(e);
+    e->cluster = s->cluster;
+    e->timing = COORD_TIMING_DEFAULT;
+    e->timing.attempt_ms = (unsigned)c->attempt_ms;
+    e->timing.total_ms = (unsigned)c->total_ms;
+    e->timing.create_ms = (unsigned)c->create_ms;
+    char detail[160] = "";
+    qk_err err = coord_store_open(&e->store, c->store, s->cluster, detail, sizeof detail);
+    if (err != QK_OK)
+        (void)snprintf(why, why_len, "store %s: %s (%s)", c->store, detail, qk_err_name(err));
+    QK_TRY(err);
+    QK_TRY(say(coord_presigs_new(&e->presigs), why, why_len, "out of memory"));
+    struct coord_nodes_config nodes = {.cluster = s->cluster,
+        .identity = s->identity,
+        .max_calls = (unsigned)c->node_calls,
+        .on_up = on_node_up,
+        .ctx = s};
+    QK_TRY(say(coord_nodes_new(&e->nodes, &nodes), why, why_len, "the node links cannot start"));
+    struct coord_keeper_config keeper = {
+        .engine = e, .due_ms = (unsigned)c->due_ms, .publish_wait_ms = 300};
+    QK_TRY(say(coord_keeper_new(&e->keeper, &keeper), why, why_len, "out of memory"));
+    atomic_store(&s->keeper, e->keeper);
+    return QK_OK;
+}
+
+static qk_err start_http(struct coord_service *s, char *why, size_t why_len)
+{
+    const struct coord_config *c = s->config;
+    struct addresses a;
+    if (!parse_addresses(c->listen, c->plain, &a)) {
+        (void)snprintf(why, why_len, "listen: '%s' is not ADDRESS:PORT ...", c->listen);
+        return QK_E_MALFORMED;
+    }
+    struct coord_http_config cfg;
+    coord_http_config_init(&cfg);
+    cfg.listen = a.listen;
+    cfg.n_listen = a.n;
+    cfg.cert_file = c->plain ? NULL : c->tls_cert;
+    cfg.key_file = c->plain ? NULL : c->tls_key;
+    cfg.n_loops = (unsigned)c->http_threads;
+    cfg.max_connections = c->max_connections;
+    return say(coord_http_start(&s->http, &cfg, coord_accept, s), why, why_len,
+        "the HTTP front cannot start");
+}
+
+static qk_err start(struct coord_service *s, char *why, size_t why_len)
+{
+    const struct coord_config *c = s->config;
+    QK_TRY(load_identity(s, why, why_len));
+    QK_TRY(say(coord_metrics_new(&s->metrics), why, why_len, "out of memory"));
+    QK_TRY(say(coord_audit_open(&s->audit, c->audit), why, why_len,
+        "the audit file cannot be opened"));
+    QK_TRY(start_engine(s, why, why_len));
+    QK_TRY(say(qk_pool_new(&s->workers, "work", (unsigned)c->workers, c->queue), why, why_len,
+        "the workers cannot start"));
+    return start_http(s, why, why_len);
+}
+
+qk_err coord_service_start(struct coord_service **out, const struct coord_config *config,
+    char *why, size_t why_len)
+{
+    struct coord_service *s = calloc(1, sizeof *s);
+    QK_ENSURE(s != NULL, QK_E_NOMEM);
+    s->config = config;
+    s->started_ms = qk_mono_ms();
+    (void)snprintf(why, why_len, "out of memory");
+    qk_err err = start(s, why, why_len);
+    if (err != QK_OK) {
+        coord_service_free(s);
+        return err;
+    }
+    *out = s;
+    return QK_OK;
+}
+
+uint16_t coord_service_port(const struct coord_service *s, size_t i)
+{
+    return coord_http_port(s->http, i);
+}
+
+void coord_service_reload(struct coord_service *s)
+{
+    const struct coord_config *c = s->config;
+    coord_audit_reopen(s->audit);
+    if (c->plain) return;
+    qk_err err = coord_http_reload_tls(s->http, c->tls_cert, c->tls_key);
+    qk_log(err == QK_OK ? QK_INFO : QK_ERROR, "tls.reload", QK_F_ERR(err));
+}
+
+bool coord_service_drain(struct coord_service *s)
+{
+    atomic_store(&s->draining, true);
+    coord_http_stop_accepting(s->http);
+    return coord_http_wait_drained(s->http, (uint32_t)s->config->drain_ms) == QK_OK;
+}
+
+void coord_service_free(struct coord_service *s)
+{
+    if (s == NULL) return;
+    atomic_store(&s->draining, true);
+    /* The front first: nothing new comes. Then the workers, who answer what is in their hands; then
+     * what they stand on. */
+    coord_http_free(s->http);
+    qk_pool_free(s->workers);
+    coord_keeper_free(s->engine.keeper); /* still named in s->keeper: links are up until the end */
+    atomic_store(&s->keeper, NULL);
+    coord_nodes_free(s->engine.nodes);
+    coord_presigs_free(s->engine.presigs);
+    coord_store_close(s->engine.store);
+    coord_audit_close(s->audit);
+    coord_metrics_free(s->metrics);
+    wire_identity_free(s->identity);
+    wire_cluster_free(s->cluster);
+    free(s);
+}
