@@ -29,7 +29,7 @@ enum coord_metric_kind { COORD_COUNTER, COORD_GAUGE, COORD_HISTOGRAM };
 #define COORD_LABEL_VALUE_MAX 128 /* bytes kept of a value */
 
 struct coord_family_def {
-    const char *name; /* [a-z_][a-z0-9_]*; by custom counters end in _total, times in _seconds */
+    const char *name; /* [a-z_][a-z0-9_]*; by custom, counters end in _total, times in _seconds */
     const char *help; /* one line */
     enum coord_metric_kind kind;
     const char *labels[COORD_LABELS_MAX]; /* names, the used ones first; NULL = none; not "le" */
