@@ -50,9 +50,10 @@ struct mpc_ecdsa_params {
  * (length of the digest; h = 0 mod q is refused: anyone can forge for it).
  *
  *  Returns    QK_OK         *out is owned by the caller (mpc_party_free)
- *             QK_E_STATE    signers, record, epochs or setups do not fit together
- *             QK_E_DENIED   the digest may not be signed
- *             5xx           local trouble
+ *             QK_E_STATE    signers, record, epochs or setups do not fit together, or the digest
+ * has not mpc_ecdsa_digest_len bytes QK_E_DENIED   the digest is 0 mod q 5xx           local
+ * trouble Effects    SETUP_USE of every setup before the round-2 sends and again at the end: if one
+ * fails, expire the party and do not take its result. SETUP_POISON before all else on class X
  *  Timing     constant in share
  */
 QK_MUST_USE qk_err mpc_ecdsa_start(struct mpc_party **out, const struct mpc_ecdsa_params *params);
@@ -89,7 +90,7 @@ bool mpc_presig_uses_setup(const struct mpc_presig *presig, const uint8_t setup_
  *
  *  rec      must be the record and epochs it was made for, else QK_E_STATE (check E-18)
  *  signers  the ids of the signers of this request, ascending; must be those it was made with
- *  digest   QK_E_DENIED as in mpc_ecdsa_start
+ *  digest   as in mpc_ecdsa_start
  *  req      32 bytes: the authorised request; the offset delta covers it
  *
  *  Returns  QK_OK, QK_E_STATE (also: already used), QK_E_DENIED, 5xx

@@ -20,6 +20,7 @@
 #define MPC_OTSETUP_H
 
 #include "mpc/party.h"
+#include "mpc/record.h"
 
 /** L1 serves secp256k1 and P-256 (OT group P-256, 128 base OTs); L2 serves P-384 and P-521 (OT
  *  group P-521, 256 base OTs). */
@@ -87,6 +88,17 @@ QK_MUST_USE qk_err mpc_otsetup_root_session(struct mpc_session *out, enum mpc_ot
     const struct mpc_peer *a, const struct mpc_peer *b, uint16_t self,
     const uint8_t req[static 32]);
 
+/** Fill the session of a key setup between two holders of a key. (mpc_record_session is for the
+ *  signers of a use, so with access 1 it always adds the delegate; a pair need not have it.)
+ *
+ *  a, b   node ids of the record, or MPC_DELEGATE with access 1; in either order
+ *
+ *  Returns  QK_OK, QK_E_NOT_FOUND (an id that holds no share), QK_E_STATE (a = b, self neither)
+ */
+QK_MUST_USE qk_err mpc_otsetup_key_session(struct mpc_session *out,
+    const struct mpc_key_record *rec, uint16_t a, uint16_t b, uint16_t self,
+    const uint8_t req[static 32]);
+
 /** Start a direct setup (proto 3) of the two parties in session.
  *
  *  session  n_peers is 2; the class follows from its curve; key_id, rec and epochs become the
@@ -100,7 +112,8 @@ QK_MUST_USE qk_err mpc_otsetup_start(
     struct mpc_party **out, const struct mpc_session *session, struct qk_rng *rng);
 
 /** Start a derived setup (proto 5) under a root of the same pair and class. Effects: SETUP_USE of
- *  the root before its last send; SETUP_POISON of the root when the peer fails the check.
+ *  the root before its last send; SETUP_POISON of the root when the peer fails the check. When an
+ *  effect fails, do not take the result.
  *
  *  root     a reference is taken. Must be a root, of this session's pair (ids and idh) and class,
  *           else QK_E_STATE

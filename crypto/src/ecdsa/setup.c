@@ -122,6 +122,34 @@ qk_err mpc_otsetup_root_session(struct mpc_session *out, enum mpc_ot_class cls,
     return QK_OK;
 }
 
+static const struct mpc_peer *holder(const struct mpc_key_record *rec, uint16_t id)
+{
+    if (id == MPC_DELEGATE) return rec->access == 1 ? &rec->delegate : NULL;
+    int ix = mpc_record_index(rec, id);
+    return ix >= 0 ? &rec->nodes[ix] : NULL;
+}
+
+qk_err mpc_otsetup_key_session(struct mpc_session *out, const struct mpc_key_record *rec,
+    uint16_t a, uint16_t b, uint16_t self, const uint8_t req[static 32])
+{
+    QK_ENSURE(a != b && (self == a || self == b), QK_E_STATE);
+    const struct mpc_peer *lo = holder(rec, a < b ? a : b), *hi = holder(rec, a < b ? b : a);
+    QK_ENSURE(lo && hi, QK_E_NOT_FOUND);
+    struct mpc_session s = {.curve = rec->curve,
+        .e_net = rec->e_net,
+        .e_del = rec->e_del,
+        .t = rec->t,
+        .access = rec->access,
+        .n_peers = 2,
+        .peers = {*lo, *hi},
+        .self = self};
+    memcpy(s.key_id, rec->key_id, sizeof s.key_id);
+    memcpy(s.req, req, sizeof s.req);
+    QK_TRY(mpc_record_hash(rec, s.rec));
+    *out = s;
+    return QK_OK;
+}
+
 qk_err ot_zero_share(const struct mpc_curve *c, const uint8_t sid[static 32], uint16_t self,
     uint16_t peer, const uint8_t k[static 32], struct mpc_scalar *acc)
 {

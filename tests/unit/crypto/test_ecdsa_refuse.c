@@ -582,8 +582,9 @@ static const char *const exported[] = {"mpc_ecdsa_combine", "mpc_ecdsa_der_decod
     "mpc_ecdsa_take_presig", "mpc_ecdsa_verify", "mpc_ot_class_of", "mpc_ot_setup_binding",
     "mpc_ot_setup_class", "mpc_ot_setup_deserialize", "mpc_ot_setup_free", "mpc_ot_setup_id",
     "mpc_ot_setup_ref", "mpc_ot_setup_root_id", "mpc_ot_setup_serialize", "mpc_otderive_start",
-    "mpc_otsetup_root_session", "mpc_otsetup_start", "mpc_otsetup_take", "mpc_presig_burn",
-    "mpc_presig_free", "mpc_presig_sid", "mpc_presig_use", "mpc_presig_uses_setup"};
+    "mpc_otsetup_key_session", "mpc_otsetup_root_session", "mpc_otsetup_start", "mpc_otsetup_take",
+    "mpc_presig_burn", "mpc_presig_free", "mpc_presig_sid", "mpc_presig_use",
+    "mpc_presig_uses_setup"};
 
 static bool is_exported(const char *name)
 {
