@@ -1,0 +1,36 @@
+#!/bin/bash
+# One node dead: signing goes on, creation fails clearly or not at all. Two dead: an error in time.
+source "$(dirname "$0")/setup.bash"
+cluster
+key=$(new_key)
+public_pem "$key" "$WORK/key.pem"
+echo hello >"$WORK/message"
+check() {
+    sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
+    openssl dgst -sha256 -verify "$WORK/key.pem" -signature "$WORK/sig" "$WORK/message" >/dev/null || fail "$1: bad signature"
+    ok "$1"
+}
+for i in 1 2 3; do
+    kill_member "node-$i"
+    check "node $i dead: the first signature"
+    check "node $i dead: another one"
+    if [ "$i" = 1 ]; then
+        refused "a key is not made while a node is missing, and the error can be retried" Exception \
+            env AWS_MAX_ATTEMPTS=1 bash -c "$(declare -f aws_cli kms new_key); ENDPOINT=$ENDPOINT REGION=$REGION; new_key"
+    fi
+    start_member "node-$i"
+    wait_ready 30
+done
+made=$(new_key) && [ -n "$made" ] && ok "all back: keys are made again"
+
+kill_member node-2
+kill_member node-3
+start=$SECONDS
+refused "two nodes dead: no signature" Exception env AWS_MAX_ATTEMPTS=1 \
+    bash -c "$(declare -f aws_cli kms sign_file); ENDPOINT=$ENDPOINT REGION=$REGION; sign_file $key $WORK/message ECDSA_SHA_256 $WORK/none"
+[ $((SECONDS - start)) -le 12 ] || fail "the error took $((SECONDS - start)) s"
+ok "and the error came in time"
+start_member node-2
+start_member node-3
+wait_ready 30
+check "both back: it signs again"
