@@ -78,6 +78,19 @@ qk_err mpc_dprf_verify(const struct mpc_key_record *rec, uint16_t id, const uint
         qk_bytes(partial.p + AT_A2, PT), qk_bytes(partial.p + AT_PROOF, LQ));
 }
 
+/* Answers come in any order; mpc_lagrange_var wants ids ascending. */
+static void insert_good(
+    uint16_t *good, const uint8_t **z, size_t *n_good, uint16_t id, const uint8_t *at)
+{
+    size_t i = (*n_good)++;
+    for (; i > 0 && good[i - 1] > id; i--) {
+        good[i] = good[i - 1];
+        z[i] = z[i - 1];
+    }
+    good[i] = id;
+    z[i] = at;
+}
+
 static qk_err judge(const struct mpc_key_record *rec, const uint8_t x[static 32],
     struct mpc_dprf_part *parts, size_t n_parts, uint16_t *good, const uint8_t **z, size_t *n_good)
 {
@@ -85,9 +98,8 @@ static qk_err judge(const struct mpc_key_record *rec, const uint8_t x[static 32]
         for (size_t j = 0; j < i; j++) QK_ENSURE(parts[j].id != parts[i].id, QK_E_STATE);
         parts[i].verdict = mpc_dprf_verify(rec, parts[i].id, x, parts[i].partial);
         if (parts[i].verdict == QK_OK) {
-            if (*n_good == rec->t) continue;
-            good[*n_good] = parts[i].id;
-            z[(*n_good)++] = parts[i].partial.p + AT_Z;
+            if (*n_good < rec->t)
+                insert_good(good, z, n_good, parts[i].id, parts[i].partial.p + AT_Z);
             continue;
         }
         if (!qk_peer_fault(parts[i].verdict)) return parts[i].verdict;

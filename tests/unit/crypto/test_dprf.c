@@ -56,6 +56,21 @@ QK_TEST(dprf, every_t_subset_gives_the_same_value)
     qk_assert_err(mpc_dprf_combine(&s.key.record, s.x, s.parts, 2, &w), QK_E_PROOF);
 }
 
+QK_TEST(dprf, answers_combine_in_any_order)
+{
+    static struct scene s;
+    struct qk_sec32 sorted, w;
+    set_up(&s, 3, 2);
+    qk_assert_ok(mpc_dprf_combine(&s.key.record, s.x, s.parts, 3, &sorted));
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 3; j++) {
+            struct mpc_dprf_part two[2] = {s.parts[i], s.parts[j]};
+            if (i == j) continue;
+            qk_assert_ok(mpc_dprf_combine(&s.key.record, s.x, two, 2, &w));
+            cr_assert_eq(memcmp(w.b, sorted.b, 32), 0);
+        }
+}
+
 QK_TEST(dprf, the_value_is_that_of_the_interpolated_key)
 {
     static struct scene s;
