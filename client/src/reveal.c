@@ -81,7 +81,7 @@ static qk_err system_of(const json_t *answer, const struct wire_cluster *cluster
     struct mpc_key_record *out, char *why, size_t why_len)
 {
     QK_AUTO_BUF certified = QK_BUF(KMS_CERTIFIED_MAX);
-    if (get_base64(json_object_get(answer, "SystemRecord"), "Certificate", &certified) != QK_OK)
+    if (get_base64(answer, "SystemKey", &certified) != QK_OK)
         return complain(QK_E_MALFORMED, "the answer carries no system record", why, why_len);
     return check_system(qk_buf_view(&certified), cluster, out, why, why_len);
 }
@@ -121,10 +121,10 @@ static bool heard(const struct opened *o, uint16_t node)
 /* A box that does not open is kept as an empty part, so that combining blames its node. */
 static qk_err open_one(const json_t *item, const struct qkms_response_key *key, struct opened *o)
 {
-    json_int_t node = json_integer_value(json_object_get(item, "NodeId"));
+    json_int_t node = json_integer_value(json_object_get(item, "Node"));
     QK_AUTO_BUF sealed = QK_BUF(SEALED_LEN);
     QK_ENSURE(node >= 1 && node <= 255 && !heard(o, (uint16_t)node), QK_E_MALFORMED);
-    qk_err err = get_base64(item, "Sealed", &sealed);
+    qk_err err = get_base64(item, "Value", &sealed);
     QK_ENSURE(err == QK_OK || err == QK_E_TOO_LARGE, err);
     uint8_t *to = o->bytes[o->n];
     bool good = sealed.len == SEALED_LEN &&
@@ -136,7 +136,7 @@ static qk_err open_one(const json_t *item, const struct qkms_response_key *key, 
 
 static qk_err open_all(const json_t *answer, const struct qkms_response_key *key, struct opened *o)
 {
-    const json_t *list = json_object_get(answer, "Partials");
+    const json_t *list = json_object_get(answer, "Sealed");
     QK_ENSURE(json_is_array(list), QK_E_MALFORMED);
     QK_ENSURE(json_array_size(list) >= 1 && json_array_size(list) <= PARTS_MAX, QK_E_MALFORMED);
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -172,7 +172,7 @@ qk_err qkms_reveal(const json_t *answer, const struct wire_cluster *cluster,
         return complain(QK_E_MALFORMED, "the answer names no access key", why, why_len);
     QK_TRY(system_of(answer, cluster, &system, why, why_len));
     if (open_all(answer, key, &opened) != QK_OK)
-        return complain(QK_E_MALFORMED, "the answer's Partials are malformed", why, why_len);
+        return complain(QK_E_MALFORMED, "the answer's sealed parts are malformed", why, why_len);
     qk_err err = combine(&system, &found, &opened, secret);
     if (err != QK_OK)
         return complain(err,

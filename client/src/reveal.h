@@ -5,10 +5,10 @@
  *  nodes of cluster.conf, and every partial its proof against that record (mpc/dprf.h, check S-4).
  *
  *      {"AccessKey":{"AccessKeyId","UserName","Status","CreateDate","Serial"},
- *       "Partials":[{"NodeId":1,"Sealed":base64}, ...],
- *       "SystemRecord":{"Record":base64,"Certificate":base64}}
+ *       "SystemKey":base64, "Sealed":[{"Node":1,"Value":base64}, ...]}
  *
- *  Certificate is the record together with its signatures (kms_certified_encode).
+ *  SystemKey is the system record with its certificate (kms_certified_encode); each Value is a
+ *  libsodium sealed box that holds one partial of mpc/dprf.h.
  */
 #ifndef QKMS_REVEAL_H
 #define QKMS_REVEAL_H

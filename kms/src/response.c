@@ -254,7 +254,7 @@ void kms_answer_user(const struct kms_user *user, struct qk_buf *out)
     qk_buf_add_str(out, "}}");
 }
 
-void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system_pkrec,
+void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system,
     const struct kms_sealed_part *parts, size_t n_parts, struct qk_buf *out)
 {
     struct json_out key = {out, false}, o = {out, true};
@@ -262,7 +262,7 @@ void kms_answer_access_key(const struct kms_credential *credential, struct qk_by
     put_credential(&key, credential);
     put_number(&key, "Serial", credential->serial);
     qk_buf_add_u8(out, '}');
-    put_blob(&o, "SystemKey", system_pkrec);
+    put_blob(&o, "SystemKey", system);
     key_name(&o, "Sealed");
     qk_buf_add_u8(out, '[');
     for (size_t i = 0; i < n_parts; i++) {

@@ -50,15 +50,15 @@ static qk_err answer_verify(struct coord_op *op, struct qk_buf *body, struct kms
 static qk_err answer_access_key(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
 {
     const struct kms_record *credential = made(op, KMS_KIND_CREDENTIAL);
-    const struct kms_record *system = made(op, KMS_KIND_SYSTEM);
-    if (system == NULL && op->system.certified.len > 0) system = &op->system.r;
-    if (credential == NULL || system == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    struct qk_bytes system = qk_buf_view(&op->system.certified);
+    for (size_t i = 0; i < op->n_made; i++)
+        if (op->made_records[i].kind == KMS_KIND_SYSTEM) system = qk_buf_view(&op->made.bytes[i]);
+    if (credential == NULL || system.len == 0) return kms_fault_internal(fault, QK_E_STATE);
     struct kms_sealed_part parts[WIRE_NODES_MAX];
     for (size_t i = 0; i < op->n_sealed; i++)
         parts[i] = (struct kms_sealed_part){
             .node = op->sealed[i].node, .sealed = qk_buf_view(&op->sealed[i].bytes)};
-    kms_answer_access_key(
-        &credential->credential, system->system.pkrec, parts, op->n_sealed, body);
+    kms_answer_access_key(&credential->credential, system, parts, op->n_sealed, body);
     return QK_OK;
 }
 

@@ -38,10 +38,11 @@ struct kms_sealed_part {
     uint16_t node;
     struct qk_bytes sealed;
 };
-/** {"AccessKey":{"UserName","AccessKeyId","Status","CreateDate","Serial"},"SystemKey":<base64
- * pkrec>,"Sealed":[{"Node","Value"}]}: CreateAccessKey and Initialize. The caller opens the parts,
- * verifies them against SystemKey and computes the secret. */
-void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system_pkrec,
+/** {"AccessKey":{"UserName","AccessKeyId","Status","CreateDate","Serial"},"SystemKey":<base64>,
+ *  "Sealed":[{"Node","Value"}]}: CreateAccessKey and Initialize. SystemKey is the system record with
+ *  its certificate (kms_certified_encode): the caller checks it against cluster.conf, opens the
+ *  parts, verifies them against the record and computes the secret. */
+void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system,
     const struct kms_sealed_part *parts, size_t n_parts, struct qk_buf *out);
 
 /** GetCallerIdentity. request_id: UUID text. */
