@@ -4,11 +4,12 @@
 
 #include "api/api.h"
 #include "http/http.h"
-#include "metrics/metrics.h"
+#include "metrics/http_metrics.h"
 #include "qk/pool.h"
 #include "rounds/keeper.h"
 #include "rounds/presigs.h"
 #include "service/audit.h"
+#include "service/numbers.h"
 #include "service/service.h"
 
 struct coord_service {
@@ -18,6 +19,8 @@ struct coord_service {
     struct coord_engine engine;
     struct coord_audit *audit;
     struct coord_metrics *metrics;
+    struct coord_numbers *numbers;
+    struct coord_http_metrics *http_metrics;
     struct qk_pool *workers;
     struct coord_http *http;
     uint64_t started_ms; /* qk_mono_ms */

@@ -60,17 +60,9 @@ static void answer_metrics(struct coord_service *s, struct coord_http_request *r
         reply_line(req, 403, "metrics are served to this machine only");
         return;
     }
-    struct coord_keeper *keeper = atomic_load(&s->keeper);
-    struct coord_metrics_sources src = {
-        .engine = &s->engine,
-        .http = s->http,
-        .queued = qk_pool_queued(s->workers),
-        .running = atomic_load(&s->running),
-        .unpublished = keeper == NULL ? 0 : coord_keeper_n_unpublished(keeper),
-    };
     QK_AUTO_BUF out = QK_BUF(METRICS_MAX);
-    coord_metrics_print(s->metrics, &src, &out);
-    reply_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", qk_buf_view(&out));
+    coord_metrics_write(s->metrics, &out);
+    reply_text(req, 200, COORD_METRICS_CONTENT_TYPE, qk_buf_view(&out));
 }
 
 bool coord_local_answer(struct coord_service *s, struct coord_http_request *req)

@@ -78,7 +78,7 @@ static void turn_away(struct job *j, const struct kms_fault *fault)
     struct coord_answer a;
     coord_api_fault(&j->raw, fault, j->request_id, &a);
     uint64_t took_us = qk_mono_us() - j->http->received_us;
-    coord_metrics_request(j->service->metrics, KMS_OP_COUNT, a.status, fault->type, took_us);
+    coord_numbers_request(j->service->numbers, KMS_OP_COUNT, a.status, fault->type, took_us);
     reply(j, &a);
     coord_answer_free(&a);
 }
@@ -109,7 +109,7 @@ static void work(void *arg)
     atomic_fetch_add(&s->running, 1);
     serve(j, op, &answer);
     uint64_t took_us = qk_mono_us() - j->http->received_us;
-    coord_metrics_request(s->metrics, op->op, answer.status, answer.error_type, took_us);
+    coord_numbers_request(s->numbers, op->op, answer.status, answer.error_type, took_us);
     coord_audit_write(s->audit, op, j->http, &answer);
     log_request(op, j->http, &answer, took_us);
     reply(j, &answer);

@@ -103,6 +103,21 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
     return QK_OK;
 }
 
+static void load(void *ctx, size_t *queued, size_t *running, size_t *unpublished)
+{
+    struct coord_service *s = ctx;
+    *queued = qk_pool_queued(s->workers);
+    *running = atomic_load(&s->running);
+    *unpublished = coord_keeper_n_unpublished(s->engine.keeper);
+}
+
+static qk_err start_numbers(struct coord_service *s)
+{
+    struct coord_numbers_sources src = {
+        .metrics = s->metrics, .engine = &s->engine, .load = load, .ctx = s};
+    return coord_numbers_new(&s->numbers, &src);
+}
+
 static qk_err start_http(struct coord_service *s, char *why, size_t why_len)
 {
     const struct coord_config *c = s->config;
@@ -119,8 +134,10 @@ static qk_err start_http(struct coord_service *s, char *why, size_t why_len)
     cfg.key_file = c->plain ? NULL : c->tls_key;
     cfg.n_loops = (unsigned)c->http_threads;
     cfg.max_connections = c->max_connections;
-    return say(coord_http_start(&s->http, &cfg, coord_accept, s), why, why_len,
-        "the HTTP front cannot start");
+    QK_TRY(say(coord_http_start(&s->http, &cfg, coord_accept, s), why, why_len,
+        "the HTTP front cannot start"));
+    return say(coord_http_metrics_new(&s->http_metrics, s->metrics, s->http), why, why_len,
+        "the metrics cannot start");
 }
 
 static qk_err start(struct coord_service *s, char *why, size_t why_len)
@@ -133,6 +150,7 @@ static qk_err start(struct coord_service *s, char *why, size_t why_len)
     QK_TRY(start_engine(s, why, why_len));
     QK_TRY(say(qk_pool_new(&s->workers, "work", (unsigned)c->workers, c->queue), why, why_len,
         "the workers cannot start"));
+    QK_TRY(say(start_numbers(s), why, why_len, "the metrics cannot start"));
     return start_http(s, why, why_len);
 }
 
@@ -189,6 +207,8 @@ void coord_service_free(struct coord_service *s)
     coord_store_close(s->engine.store);
     coord_audit_close(s->audit);
     coord_metrics_free(s->metrics);
+    coord_numbers_free(s->numbers);
+    coord_http_metrics_free(s->http_metrics);
     wire_identity_free(s->identity);
     wire_cluster_free(s->cluster);
     free(s);
