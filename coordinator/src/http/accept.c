@@ -13,52 +13,52 @@
 
 /* Why a fresh connection may not stay, or COORD_HTTP_N_REFUSALS. Enters it in the counts. */
 static enum coord_http_refusal enter(
-    struct coord_http *http, const struct sockaddr_storage *from, struct http_peer **peer)
+    struct coord_http *http, const struct sockaddr_storage *from, struct coord_http_peer **peer)
 {
     *peer = NULL;
     unsigned long long open = atomic_fetch_add(&http->counters.open, 1);
     enum coord_http_refusal why = COORD_HTTP_N_REFUSALS;
     if (open >= http->cfg.max_connections) why = COORD_HTTP_R_CONNECTIONS;
     if (why == COORD_HTTP_N_REFUSALS && http->peers != NULL) {
-        *peer = http_peers_enter(http->peers, from);
+        *peer = coord_http_peers_enter(http->peers, from);
         if (*peer == NULL) why = COORD_HTTP_R_PEER;
     }
-    if (why != COORD_HTTP_N_REFUSALS) http_connection_gone(http);
+    if (why != COORD_HTTP_N_REFUSALS) coord_http_connection_gone(http);
     return why;
 }
 
-static void adopt(
-    struct http_loop *loop, const struct http_listener *l, int fd, struct sockaddr_storage *from)
+static void adopt(struct coord_http_loop *loop, const struct coord_http_listener *l, int fd,
+    struct sockaddr_storage *from)
 {
     struct coord_http *http = loop->http;
-    struct http_peer *peer;
+    struct coord_http_peer *peer;
     enum coord_http_refusal why = enter(http, from, &peer);
     if (why != COORD_HTTP_N_REFUSALS) {
-        http_refused(http, why);
+        coord_http_refused(http, why);
         (void)close(fd);
         return;
     }
-    if (http_conn_open(loop, fd, l->tls, from, peer) == QK_OK) {
-        http_count(&http->counters.connections, 1);
+    if (coord_http_conn_open(loop, fd, l->tls, from, peer) == QK_OK) {
+        coord_http_count(&http->counters.connections, 1);
         return;
     }
-    http_refused(http, COORD_HTTP_R_MEMORY);
-    http_peers_leave(http->peers, peer);
-    http_connection_gone(http);
+    coord_http_refused(http, COORD_HTTP_R_MEMORY);
+    coord_http_peers_leave(http->peers, peer);
+    coord_http_connection_gone(http);
     (void)close(fd);
 }
 
-static void watch_all(struct http_loop *loop)
+static void watch_all(struct coord_http_loop *loop)
 {
     for (size_t i = 0; i < loop->http->n_listeners; i++) {
-        struct http_acceptor *a = &loop->acceptors[i];
-        if (http_loop_watch(loop, a->listener->fd, &a->src, EPOLLIN | EPOLLEXCLUSIVE, false) !=
-            QK_OK)
+        struct coord_http_acceptor *a = &loop->acceptors[i];
+        if (coord_http_loop_watch(
+                loop, a->listener->fd, &a->src, EPOLLIN | EPOLLEXCLUSIVE, false) != QK_OK)
             qk_log(QK_ERROR, "http.listen_lost", QK_F_INT("port", a->listener->port));
     }
 }
 
-static void unwatch_all(struct http_loop *loop)
+static void unwatch_all(struct coord_http_loop *loop)
 {
     for (size_t i = 0; i < loop->http->n_listeners; i++)
         (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->acceptors[i].listener->fd, NULL);
@@ -66,9 +66,9 @@ static void unwatch_all(struct http_loop *loop)
 
 /* Out of descriptors: a level-triggered listener would spin. Turn one client away with the
  * reserve, then let the others wait in the backlog for a moment. */
-static void out_of_descriptors(struct http_loop *loop, int listen_fd)
+static void out_of_descriptors(struct coord_http_loop *loop, int listen_fd)
 {
-    http_refused(loop->http, COORD_HTTP_R_DESCRIPTORS);
+    coord_http_refused(loop->http, COORD_HTTP_R_DESCRIPTORS);
     if (loop->reserve_fd >= 0) {
         (void)close(loop->reserve_fd);
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -76,7 +76,7 @@ static void out_of_descriptors(struct http_loop *loop, int listen_fd)
     }
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     unwatch_all(loop);
-    http_timer_set(&loop->timers, &loop->pause, qk_mono_ms() + PAUSE_MS);
+    coord_http_timer_set(&loop->timers, &loop->pause, qk_mono_ms() + PAUSE_MS);
     qk_log(QK_WARN, "http.no_descriptors");
 }
 
@@ -85,10 +85,11 @@ static bool is_exhausted(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void on_acceptable(struct http_loop *loop, struct http_source *src, uint32_t events)
+static void on_acceptable(
+    struct coord_http_loop *loop, struct coord_http_source *src, uint32_t events)
 {
     (void)events;
-    const struct http_listener *l = ((struct http_acceptor *)src)->listener;
+    const struct coord_http_listener *l = ((struct coord_http_acceptor *)src)->listener;
     for (int i = 0; i < BATCH && loop->listening; i++) {
         struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;
@@ -104,26 +105,26 @@ static void on_acceptable(struct http_loop *loop, struct http_source *src, uint3
     }
 }
 
-void http_accept_start(struct http_loop *loop)
+void coord_http_accept_start(struct coord_http_loop *loop)
 {
     if (!loop->listening)
         for (size_t i = 0; i < loop->http->n_listeners; i++) {
-            struct http_listener *l = &loop->http->listeners[i];
-            loop->acceptors[i] = (struct http_acceptor){{on_acceptable}, l};
+            struct coord_http_listener *l = &loop->http->listeners[i];
+            loop->acceptors[i] = (struct coord_http_acceptor){{on_acceptable}, l};
             atomic_fetch_add(&l->users, 1);
         }
     loop->listening = true;
     watch_all(loop);
 }
 
-void http_accept_stop(struct http_loop *loop)
+void coord_http_accept_stop(struct coord_http_loop *loop)
 {
     if (!loop->listening) return;
     loop->listening = false;
-    http_timer_clear(&loop->timers, &loop->pause);
+    coord_http_timer_clear(&loop->timers, &loop->pause);
     unwatch_all(loop);
     for (size_t i = 0; i < loop->http->n_listeners; i++) {
-        struct http_listener *l = loop->acceptors[i].listener;
+        struct coord_http_listener *l = loop->acceptors[i].listener;
         if (atomic_fetch_sub(&l->users, 1) == 1) {
             (void)close(l->fd);
             l->fd = -1;

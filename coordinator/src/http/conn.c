@@ -7,32 +7,33 @@
 #include "qk/clock.h"
 #include "qk/secret.h"
 
-static bool is_reading(const struct http_conn *c)
+static bool is_reading(const struct coord_http_conn *c)
 {
     return c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY;
 }
 
-void http_conn_arm(struct http_conn *c, uint32_t events)
+void coord_http_conn_arm(struct coord_http_conn *c, uint32_t events)
 {
     if (c->state == CONN_CLOSED || events == c->armed) return;
     c->armed = events;
-    if (http_loop_watch(c->loop, c->stream.fd, &c->src, events, true) != QK_OK) http_conn_close(c);
+    if (coord_http_loop_watch(c->loop, c->stream.fd, &c->src, events, true) != QK_OK)
+        coord_http_conn_close(c);
 }
 
-void http_conn_deadline(struct http_conn *c, uint32_t ms)
+void coord_http_conn_deadline(struct coord_http_conn *c, uint32_t ms)
 {
-    http_timer_set(&c->loop->timers, &c->timer, qk_mono_ms() + ms);
+    coord_http_timer_set(&c->loop->timers, &c->timer, qk_mono_ms() + ms);
 }
 
-void http_conn_release_body(struct http_conn *c)
+void coord_http_conn_release_body(struct coord_http_conn *c)
 {
     atomic_fetch_sub(&c->loop->http->counters.bodies, c->held);
     c->held = 0;
 }
 
-static void unlink_conn(struct http_conn *c)
+static void unlink_conn(struct coord_http_conn *c)
 {
-    struct http_loop *loop = c->loop;
+    struct coord_http_loop *loop = c->loop;
     if (c->prev != NULL)
         c->prev->next = c->next;
     else
@@ -44,58 +45,59 @@ static void unlink_conn(struct http_conn *c)
     loop->n_conns--;
 }
 
-void http_conn_close(struct http_conn *c)
+void coord_http_conn_close(struct coord_http_conn *c)
 {
     if (c->state == CONN_CLOSED) return;
     c->state = CONN_CLOSED;
     if (c->req != NULL) c->req->conn = NULL; /* its reply will find nobody */
     c->req = NULL;
-    http_timer_clear(&c->loop->timers, &c->timer);
-    http_stream_close(&c->stream);
-    http_conn_release_body(c);
-    http_message_free(&c->parser.msg);
+    coord_http_timer_clear(&c->loop->timers, &c->timer);
+    coord_http_stream_close(&c->stream);
+    coord_http_conn_release_body(c);
+    coord_http_message_free(&c->parser.msg);
     qk_buf_free(&c->pending);
     qk_buf_free(&c->out);
-    http_peers_leave(c->loop->http->peers, c->peer);
+    coord_http_peers_leave(c->loop->http->peers, c->peer);
     unlink_conn(c);
-    http_connection_gone(c->loop->http);
+    coord_http_connection_gone(c->loop->http);
 }
 
 /* The client went away, in whatever state. */
-static void on_gone(struct http_conn *c)
+static void on_gone(struct coord_http_conn *c)
 {
     struct coord_http *http = c->loop->http;
-    if (c->state == CONN_HANDSHAKE) http_refused(http, COORD_HTTP_R_HANDSHAKE);
-    if (c->state == CONN_HEAD || c->state == CONN_BODY) http_refused(http, COORD_HTTP_R_CUT_SHORT);
-    if (c->state == CONN_WORK) http_refused(http, COORD_HTTP_R_VANISHED);
-    http_conn_close(c);
+    if (c->state == CONN_HANDSHAKE) coord_http_refused(http, COORD_HTTP_R_HANDSHAKE);
+    if (c->state == CONN_HEAD || c->state == CONN_BODY)
+        coord_http_refused(http, COORD_HTTP_R_CUT_SHORT);
+    if (c->state == CONN_WORK) coord_http_refused(http, COORD_HTTP_R_VANISHED);
+    coord_http_conn_close(c);
 }
 
-void http_conn_expired(struct http_conn *c)
+void coord_http_conn_expired(struct coord_http_conn *c)
 {
     switch (c->state) {
     case CONN_HEAD:
-        http_conn_refuse(c, 408, COORD_HTTP_R_HEAD_TIME);
+        coord_http_conn_refuse(c, 408, COORD_HTTP_R_HEAD_TIME);
         return;
     case CONN_BODY:
-        http_conn_refuse(c, 408, COORD_HTTP_R_BODY_TIME);
+        coord_http_conn_refuse(c, 408, COORD_HTTP_R_BODY_TIME);
         return;
     case CONN_HANDSHAKE:
-        http_refused(c->loop->http, COORD_HTTP_R_HANDSHAKE_TIME);
+        coord_http_refused(c->loop->http, COORD_HTTP_R_HANDSHAKE_TIME);
         break;
     case CONN_IDLE:
-        http_refused(c->loop->http, c->fresh ? COORD_HTTP_R_SILENT : COORD_HTTP_R_IDLE);
+        coord_http_refused(c->loop->http, c->fresh ? COORD_HTTP_R_SILENT : COORD_HTTP_R_IDLE);
         break;
     case CONN_WRITE:
-        http_refused(c->loop->http, COORD_HTTP_R_WRITE_TIME);
+        coord_http_refused(c->loop->http, COORD_HTTP_R_WRITE_TIME);
         break;
     default:
         break;
     }
-    http_conn_close(c);
+    coord_http_conn_close(c);
 }
 
-static void describe_peer(const struct http_conn *c, struct coord_http_request *pub)
+static void describe_peer(const struct coord_http_conn *c, struct coord_http_request *pub)
 {
     const void *addr = &((const struct sockaddr_in *)&c->from)->sin_addr;
     pub->peer_port = ntohs(((const struct sockaddr_in *)&c->from)->sin_port);
@@ -107,15 +109,15 @@ static void describe_peer(const struct http_conn *c, struct coord_http_request *
 }
 
 /* A whole request: hand it to the owner. Its body stays counted until the reply. */
-static void dispatch(struct http_conn *c)
+static void dispatch(struct coord_http_conn *c)
 {
     struct coord_http *http = c->loop->http;
-    struct http_request *req;
-    if (http_request_new(&req, &c->parser.msg, c->loop->box) != QK_OK) {
-        http_conn_refuse(c, 503, COORD_HTTP_R_MEMORY);
+    struct coord_http_job *req;
+    if (coord_http_job_new(&req, &c->parser.msg, c->loop->box) != QK_OK) {
+        coord_http_conn_refuse(c, 503, COORD_HTTP_R_MEMORY);
         return;
     }
-    http_parser_init(&c->parser, &http->limits); /* the message moved */
+    coord_http_parser_init(&c->parser, &http->limits); /* the message moved */
     req->conn = c;
     req->keep_alive = req->msg.keep_alive;
     req->max_reply = http->cfg.max_reply;
@@ -127,12 +129,12 @@ static void dispatch(struct http_conn *c)
     c->held = 0;
     c->fresh = false;
     c->state = CONN_WORK;
-    http_timer_clear(&c->loop->timers, &c->timer);
-    http_count(&http->counters.requests, 1);
+    coord_http_timer_clear(&c->loop->timers, &c->timer);
+    coord_http_count(&http->counters.requests, 1);
     http->on_request(http->ctx, &req->pub);
 }
 
-static bool hold_body(struct http_conn *c)
+static bool hold_body(struct coord_http_conn *c)
 {
     struct coord_http *http = c->loop->http;
     size_t more = c->parser.msg.body.len - c->held;
@@ -162,38 +164,39 @@ static enum coord_http_refusal reason_of(unsigned status)
     }
 }
 
-static void on_head(struct http_conn *c, bool more_is_here)
+static void on_head(struct coord_http_conn *c, bool more_is_here)
 {
     c->state = CONN_BODY;
-    http_conn_deadline(c, c->loop->http->cfg.body_ms);
-    if (c->parser.msg.expect_continue && !more_is_here) http_conn_continue(c);
+    coord_http_conn_deadline(c, c->loop->http->cfg.body_ms);
+    if (c->parser.msg.expect_continue && !more_is_here) coord_http_conn_continue(c);
 }
 
 /* Feed bytes until they are used up or the state is no longer one that reads. */
-static size_t feed(struct http_conn *c, const uint8_t *data, size_t len)
+static size_t feed(struct coord_http_conn *c, const uint8_t *data, size_t len)
 {
     size_t done = 0;
     while (done < len && is_reading(c)) {
         if (c->state == CONN_IDLE) {
             c->state = CONN_HEAD;
-            if (!c->fresh) http_conn_deadline(c, c->loop->http->cfg.head_ms);
+            if (!c->fresh) coord_http_conn_deadline(c, c->loop->http->cfg.head_ms);
         }
         size_t used;
-        enum http_event ev = http_parser_feed(&c->parser, data + done, len - done, &used);
+        enum coord_http_event ev =
+            coord_http_parser_feed(&c->parser, data + done, len - done, &used);
         done += used;
         if (!hold_body(c))
-            http_conn_refuse(c, 503, COORD_HTTP_R_MEMORY);
-        else if (ev == HTTP_HEAD)
+            coord_http_conn_refuse(c, 503, COORD_HTTP_R_MEMORY);
+        else if (ev == COORD_HTTP_HEAD)
             on_head(c, done < len);
-        else if (ev == HTTP_DONE)
+        else if (ev == COORD_HTTP_DONE)
             dispatch(c);
-        else if (ev == HTTP_REFUSED)
-            http_conn_refuse(c, c->parser.status, reason_of(c->parser.status));
+        else if (ev == COORD_HTTP_REFUSED)
+            coord_http_conn_refuse(c, c->parser.status, reason_of(c->parser.status));
     }
     return done;
 }
 
-static void feed_pending(struct http_conn *c)
+static void feed_pending(struct coord_http_conn *c)
 {
     c->pending_off += feed(c, c->pending.p + c->pending_off, c->pending.len - c->pending_off);
     if (c->pending_off < c->pending.len) return;
@@ -202,19 +205,19 @@ static void feed_pending(struct http_conn *c)
 }
 
 /* Keep what came behind a request for the time after its reply. */
-static void feed_scratch(struct http_conn *c, size_t n)
+static void feed_scratch(struct coord_http_conn *c, size_t n)
 {
     uint8_t *data = c->loop->scratch;
-    http_count(&c->loop->http->counters.bytes_in, n);
+    coord_http_count(&c->loop->http->counters.bytes_in, n);
     size_t done = feed(c, data, n);
     if (c->state == CONN_WORK && done < n) {
         qk_buf_add(&c->pending, data + done, n - done);
-        if (c->pending.err != QK_OK) http_conn_close(c);
+        if (c->pending.err != QK_OK) coord_http_conn_close(c);
     }
     qk_wipe(data, n);
 }
 
-void http_conn_read(struct http_conn *c)
+void coord_http_conn_read(struct coord_http_conn *c)
 {
     while (is_reading(c)) {
         if (c->pending.len > 0) {
@@ -222,13 +225,13 @@ void http_conn_read(struct http_conn *c)
             continue;
         }
         size_t n;
-        enum http_io io =
-            http_stream_read(&c->stream, c->loop->scratch, sizeof c->loop->scratch, &n);
-        if (io == HTTP_IO_OK) {
+        enum coord_http_io io =
+            coord_http_stream_read(&c->stream, c->loop->scratch, sizeof c->loop->scratch, &n);
+        if (io == COORD_HTTP_IO_OK) {
             feed_scratch(c, n);
-        } else if (io == HTTP_IO_WANT_READ || io == HTTP_IO_WANT_WRITE) {
-            bool write = io == HTTP_IO_WANT_WRITE || c->out.len > 0;
-            http_conn_arm(c, EPOLLIN | (write ? EPOLLOUT : 0));
+        } else if (io == COORD_HTTP_IO_WANT_READ || io == COORD_HTTP_IO_WANT_WRITE) {
+            bool write = io == COORD_HTTP_IO_WANT_WRITE || c->out.len > 0;
+            coord_http_conn_arm(c, EPOLLIN | (write ? EPOLLOUT : 0));
             return;
         } else {
             on_gone(c);
@@ -236,24 +239,24 @@ void http_conn_read(struct http_conn *c)
     }
 }
 
-static void shake_hands(struct http_conn *c)
+static void shake_hands(struct coord_http_conn *c)
 {
-    enum http_io io = http_stream_handshake(&c->stream);
-    if (io == HTTP_IO_WANT_READ || io == HTTP_IO_WANT_WRITE) {
-        http_conn_arm(c, io == HTTP_IO_WANT_READ ? EPOLLIN : EPOLLOUT);
-    } else if (io != HTTP_IO_OK) {
+    enum coord_http_io io = coord_http_stream_handshake(&c->stream);
+    if (io == COORD_HTTP_IO_WANT_READ || io == COORD_HTTP_IO_WANT_WRITE) {
+        coord_http_conn_arm(c, io == COORD_HTTP_IO_WANT_READ ? EPOLLIN : EPOLLOUT);
+    } else if (io != COORD_HTTP_IO_OK) {
         on_gone(c);
     } else {
         c->state = CONN_IDLE;
-        http_conn_deadline(c, c->loop->http->cfg.head_ms);
-        http_conn_read(c);
+        coord_http_conn_deadline(c, c->loop->http->cfg.head_ms);
+        coord_http_conn_read(c);
     }
 }
 
-static void on_event(struct http_loop *loop, struct http_source *src, uint32_t events)
+static void on_event(struct coord_http_loop *loop, struct coord_http_source *src, uint32_t events)
 {
     (void)loop;
-    struct http_conn *c = (struct http_conn *)src;
+    struct coord_http_conn *c = (struct coord_http_conn *)src;
     switch (c->state) {
     case CONN_HANDSHAKE:
         shake_hands(c);
@@ -261,59 +264,60 @@ static void on_event(struct http_loop *loop, struct http_source *src, uint32_t e
     case CONN_IDLE:
     case CONN_HEAD:
     case CONN_BODY:
-        if (c->out.len > 0) http_conn_flush(c);
-        http_conn_read(c);
+        if (c->out.len > 0) coord_http_conn_flush(c);
+        coord_http_conn_read(c);
         break;
     case CONN_WORK:
         if (events & (EPOLLERR | EPOLLHUP))
             on_gone(c);
         else
-            http_conn_arm(c, 0); /* pipelined bytes or a half-close: they can wait */
+            coord_http_conn_arm(c, 0); /* pipelined bytes or a half-close: they can wait */
         break;
     case CONN_WRITE:
-        http_conn_flush(c);
+        coord_http_conn_flush(c);
         break;
     case CONN_LINGER:
-        http_conn_discard(c);
+        coord_http_conn_discard(c);
         break;
     case CONN_CLOSED:
         break;
     }
 }
 
-static struct http_conn *conn_new(struct http_loop *loop, int fd, bool tls)
+static struct coord_http_conn *conn_new(struct coord_http_loop *loop, int fd, bool tls)
 {
-    struct http_conn *c = calloc(1, sizeof *c);
+    struct coord_http_conn *c = calloc(1, sizeof *c);
     if (c == NULL) return NULL;
     c->stream.fd = fd;
     if (!tls) return c;
     struct coord_http *http = loop->http;
     pthread_mutex_lock(&http->tls_lock);
-    c->stream.ssl = http_tls_accept(http->tls, fd);
+    c->stream.ssl = coord_http_tls_accept(http->tls, fd);
     pthread_mutex_unlock(&http->tls_lock);
     if (c->stream.ssl != NULL) return c;
     free(c);
     return NULL;
 }
 
-static void link_conn(struct http_conn *c)
+static void link_conn(struct coord_http_conn *c)
 {
-    struct http_loop *loop = c->loop;
+    struct coord_http_loop *loop = c->loop;
     c->next = loop->conns;
     if (c->next != NULL) c->next->prev = c;
     loop->conns = c;
     loop->n_conns++;
 }
 
-qk_err http_conn_open(struct http_loop *loop, int fd, bool tls, const struct sockaddr_storage *from,
-    struct http_peer *peer)
+qk_err coord_http_conn_open(struct coord_http_loop *loop, int fd, bool tls,
+    const struct sockaddr_storage *from, struct coord_http_peer *peer)
 {
-    QK_TRY(http_timers_reserve(&loop->timers, loop->n_conns + 2)); /* 1 more: accept's pause */
-    struct http_conn *c = conn_new(loop, fd, tls);
+    QK_TRY(
+        coord_http_timers_reserve(&loop->timers, loop->n_conns + 2)); /* 1 more: accept's pause */
+    struct coord_http_conn *c = conn_new(loop, fd, tls);
     QK_ENSURE(c != NULL, QK_E_NOMEM);
     c->src.on_event = on_event;
     c->armed = EPOLLIN;
-    if (http_loop_watch(loop, fd, &c->src, c->armed, false) != QK_OK) {
+    if (coord_http_loop_watch(loop, fd, &c->src, c->armed, false) != QK_OK) {
         SSL_free(c->stream.ssl);
         free(c);
         return QK_E_NOMEM;
@@ -324,8 +328,8 @@ qk_err http_conn_open(struct http_loop *loop, int fd, bool tls, const struct soc
     c->fresh = true;
     c->state = tls ? CONN_HANDSHAKE : CONN_IDLE;
     c->pending = (struct qk_buf)QK_BUF_SECRET(sizeof loop->scratch);
-    http_parser_init(&c->parser, &loop->http->limits);
+    coord_http_parser_init(&c->parser, &loop->http->limits);
     link_conn(c);
-    http_conn_deadline(c, tls ? loop->http->cfg.handshake_ms : loop->http->cfg.head_ms);
+    coord_http_conn_deadline(c, tls ? loop->http->cfg.handshake_ms : loop->http->cfg.head_ms);
     return QK_OK;
 }

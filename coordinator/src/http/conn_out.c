@@ -5,51 +5,51 @@
 #include "qk/log.h"
 
 /* Closing at once would let unread bytes turn into a reset that overtakes our reply. */
-static void linger(struct http_conn *c)
+static void linger(struct coord_http_conn *c)
 {
-    http_stream_shutdown(&c->stream);
+    coord_http_stream_shutdown(&c->stream);
     c->state = CONN_LINGER;
-    http_conn_deadline(c, c->loop->http->cfg.linger_ms);
-    http_conn_discard(c);
+    coord_http_conn_deadline(c, c->loop->http->cfg.linger_ms);
+    coord_http_conn_discard(c);
 }
 
-static void next_request(struct http_conn *c)
+static void next_request(struct coord_http_conn *c)
 {
     c->state = CONN_IDLE;
-    http_conn_deadline(c, c->loop->http->cfg.idle_ms);
-    http_conn_read(c);
+    coord_http_conn_deadline(c, c->loop->http->cfg.idle_ms);
+    coord_http_conn_read(c);
 }
 
-static void on_written(struct http_conn *c)
+static void on_written(struct coord_http_conn *c)
 {
     qk_buf_free(&c->out);
     c->out_off = 0;
     if (c->state != CONN_WRITE) return; /* it was the 100 Continue */
-    http_count(&c->loop->http->counters.replies, 1);
+    coord_http_count(&c->loop->http->counters.replies, 1);
     if (c->keep_alive && !atomic_load(&c->loop->http->draining))
         next_request(c);
     else
         linger(c);
 }
 
-static void on_lost(struct http_conn *c)
+static void on_lost(struct coord_http_conn *c)
 {
-    http_refused(c->loop->http, COORD_HTTP_R_VANISHED);
-    http_conn_close(c);
+    coord_http_refused(c->loop->http, COORD_HTTP_R_VANISHED);
+    coord_http_conn_close(c);
 }
 
-void http_conn_flush(struct http_conn *c)
+void coord_http_conn_flush(struct coord_http_conn *c)
 {
     while (c->out_off < c->out.len) {
         size_t n;
-        enum http_io io =
-            http_stream_write(&c->stream, c->out.p + c->out_off, c->out.len - c->out_off, &n);
-        if (io == HTTP_IO_OK) {
+        enum coord_http_io io =
+            coord_http_stream_write(&c->stream, c->out.p + c->out_off, c->out.len - c->out_off, &n);
+        if (io == COORD_HTTP_IO_OK) {
             c->out_off += n;
-            http_count(&c->loop->http->counters.bytes_out, n);
-        } else if (io == HTTP_IO_WANT_READ || io == HTTP_IO_WANT_WRITE) {
-            uint32_t want = io == HTTP_IO_WANT_READ ? EPOLLIN : EPOLLOUT;
-            http_conn_arm(c, c->state == CONN_WRITE ? want : EPOLLIN | want);
+            coord_http_count(&c->loop->http->counters.bytes_out, n);
+        } else if (io == COORD_HTTP_IO_WANT_READ || io == COORD_HTTP_IO_WANT_WRITE) {
+            uint32_t want = io == COORD_HTTP_IO_WANT_READ ? EPOLLIN : EPOLLOUT;
+            coord_http_conn_arm(c, c->state == CONN_WRITE ? want : EPOLLIN | want);
             return;
         } else {
             on_lost(c);
@@ -59,43 +59,43 @@ void http_conn_flush(struct http_conn *c)
     on_written(c);
 }
 
-void http_conn_continue(struct http_conn *c)
+void coord_http_conn_continue(struct coord_http_conn *c)
 {
     c->out = (struct qk_buf)QK_BUF(64);
     qk_buf_add_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
     if (c->out.err != QK_OK)
-        http_conn_close(c);
+        coord_http_conn_close(c);
     else
-        http_conn_flush(c);
+        coord_http_conn_flush(c);
 }
 
-static void begin_write(struct http_conn *c, bool keep_alive)
+static void begin_write(struct coord_http_conn *c, bool keep_alive)
 {
     c->state = CONN_WRITE;
     c->keep_alive = keep_alive;
-    http_conn_deadline(c, c->loop->http->cfg.write_ms);
+    coord_http_conn_deadline(c, c->loop->http->cfg.write_ms);
     if (c->out.err != QK_OK || c->out.len == 0)
-        http_conn_close(c);
+        coord_http_conn_close(c);
     else
-        http_conn_flush(c);
+        coord_http_conn_flush(c);
 }
 
-void http_conn_refuse(struct http_conn *c, unsigned status, enum coord_http_refusal why)
+void coord_http_conn_refuse(struct coord_http_conn *c, unsigned status, enum coord_http_refusal why)
 {
-    http_refused(c->loop->http, why);
+    coord_http_refused(c->loop->http, why);
     qk_log(QK_DEBUG, "http.refused", QK_F_STR("why", coord_http_refusal_name(why)),
         QK_F_INT("status", status));
-    http_conn_release_body(c);
-    http_parser_reset(&c->parser);
+    coord_http_conn_release_body(c);
+    coord_http_parser_reset(&c->parser);
     qk_buf_free(&c->pending);
     c->pending_off = 0;
     c->out.max = c->out.len + 1024; /* behind a 100 Continue that is still on its way */
-    http_reply_refuse(&c->out, status);
+    coord_http_reply_refuse(&c->out, status);
     begin_write(c, false);
 }
 
 /* A 100 Continue that did not leave yet goes first. */
-static void move_out(struct http_conn *c, struct http_request *req)
+static void move_out(struct coord_http_conn *c, struct coord_http_job *req)
 {
     if (c->out.len == 0) {
         qk_buf_free(&c->out);
@@ -108,37 +108,37 @@ static void move_out(struct http_conn *c, struct http_request *req)
     qk_buf_add(&c->out, req->out.p, req->out.len);
 }
 
-void http_conn_reply(struct http_conn *c, struct http_request *req)
+void coord_http_conn_reply(struct coord_http_conn *c, struct coord_http_job *req)
 {
     bool keep_alive = req->keep_alive;
     c->req = NULL;
     if (req->out.len == 0) { /* no memory for the reply */
-        http_request_free(req);
-        http_conn_close(c);
+        coord_http_job_free(req);
+        coord_http_conn_close(c);
         return;
     }
     move_out(c, req);
-    http_request_free(req);
+    coord_http_job_free(req);
     begin_write(c, keep_alive);
 }
 
-void http_conn_discard(struct http_conn *c)
+void coord_http_conn_discard(struct coord_http_conn *c)
 {
     size_t n;
-    enum http_io io;
+    enum coord_http_io io;
     size_t budget = 1 << 20; /* a turn's worth: others wait */
     do {
-        io = http_stream_discard(&c->stream, c->loop->scratch, sizeof c->loop->scratch, &n);
+        io = coord_http_stream_discard(&c->stream, c->loop->scratch, sizeof c->loop->scratch, &n);
         budget -= n < budget ? n : budget;
-    } while (io == HTTP_IO_OK && budget > 0);
-    if (io == HTTP_IO_OK || io == HTTP_IO_WANT_READ)
-        http_conn_arm(c, EPOLLIN);
+    } while (io == COORD_HTTP_IO_OK && budget > 0);
+    if (io == COORD_HTTP_IO_OK || io == COORD_HTTP_IO_WANT_READ)
+        coord_http_conn_arm(c, EPOLLIN);
     else
-        http_conn_close(c);
+        coord_http_conn_close(c);
 }
 
-void http_conn_drain(struct http_conn *c)
+void coord_http_conn_drain(struct coord_http_conn *c)
 {
-    if (c->state == CONN_IDLE) http_conn_read(c); /* a request may be here already */
-    if (c->state == CONN_HANDSHAKE || c->state == CONN_IDLE) http_conn_close(c);
+    if (c->state == CONN_IDLE) coord_http_conn_read(c); /* a request may be here already */
+    if (c->state == CONN_HANDSHAKE || c->state == CONN_IDLE) coord_http_conn_close(c);
 }

@@ -5,7 +5,7 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-bool http_same_word(struct qk_bytes a, const char *b)
+bool coord_http_same_word(struct qk_bytes a, const char *b)
 {
     size_t i = 0;
     for (; i < a.len && b[i] != '\0'; i++)
@@ -23,23 +23,23 @@ static bool one_of(uint8_t c, const char *set)
     return c != '\0' && strchr(set, c) != NULL;
 }
 
-bool http_is_token(uint8_t c)
+bool coord_http_is_token(uint8_t c)
 {
     return is_alnum(c) || one_of(c, "!#$%&'*+-.^_`|~");
 }
 
-bool http_is_value(uint8_t c)
+bool coord_http_is_value(uint8_t c)
 {
     return c == '\t' || (c >= ' ' && c != 0x7f);
 }
 
-bool http_is_target(uint8_t c)
+bool coord_http_is_target(uint8_t c)
 {
     return is_alnum(c) || one_of(c, "-._~!$&'()*+,;=:@/?%");
 }
 
 /* Not empty, and nothing by which a second reader could see another host. */
-static unsigned on_host(struct http_parser *p, struct qk_bytes value)
+static unsigned on_host(struct coord_http_parser *p, struct qk_bytes value)
 {
     if (p->has_host || value.len == 0) return 400;
     for (size_t i = 0; i < value.len; i++)
@@ -48,7 +48,7 @@ static unsigned on_host(struct http_parser *p, struct qk_bytes value)
     return 0;
 }
 
-static unsigned on_length(struct http_parser *p, struct qk_bytes value)
+static unsigned on_length(struct coord_http_parser *p, struct qk_bytes value)
 {
     if (p->has_length || value.len == 0) return 400;
     uint64_t n = 0;
@@ -63,42 +63,43 @@ static unsigned on_length(struct http_parser *p, struct qk_bytes value)
     return 0;
 }
 
-static unsigned on_coding(struct http_parser *p, struct qk_bytes value)
+static unsigned on_coding(struct coord_http_parser *p, struct qk_bytes value)
 {
     if (p->has_coding) return 400;
     p->has_coding = true;
-    p->chunked = http_same_word(value, "chunked");
+    p->chunked = coord_http_same_word(value, "chunked");
     p->bad_coding = !p->chunked;
     return 0;
 }
 
-static unsigned on_expect(struct http_parser *p, struct qk_bytes value)
+static unsigned on_expect(struct coord_http_parser *p, struct qk_bytes value)
 {
     if (p->has_expect) return 400;
     p->has_expect = true;
-    p->bad_expect = !http_same_word(value, "100-continue");
+    p->bad_expect = !coord_http_same_word(value, "100-continue");
     return 0;
 }
 
 /* A list of tokens; only "close" has a meaning here. */
-static unsigned on_connection(struct http_parser *p, struct qk_bytes value)
+static unsigned on_connection(struct coord_http_parser *p, struct qk_bytes value)
 {
     size_t i = 0;
     while (i < value.len) {
         while (i < value.len && one_of(value.p[i], " \t,")) i++;
         size_t start = i;
-        while (i < value.len && http_is_token(value.p[i])) i++;
-        if (http_same_word(qk_bytes(value.p + start, i - start), "close")) p->close = true;
+        while (i < value.len && coord_http_is_token(value.p[i])) i++;
+        if (coord_http_same_word(qk_bytes(value.p + start, i - start), "close")) p->close = true;
         if (i < value.len && !one_of(value.p[i], " \t,")) return 400;
     }
     return 0;
 }
 
-unsigned http_field_apply(struct http_parser *p, struct qk_bytes name, struct qk_bytes value)
+unsigned coord_http_field_apply(
+    struct coord_http_parser *p, struct qk_bytes name, struct qk_bytes value)
 {
     static const struct {
         const char *name;
-        unsigned (*on)(struct http_parser *, struct qk_bytes);
+        unsigned (*on)(struct coord_http_parser *, struct qk_bytes);
     } known[] = {
         {"host", on_host},
         {"content-length", on_length},
@@ -107,11 +108,11 @@ unsigned http_field_apply(struct http_parser *p, struct qk_bytes name, struct qk
         {"connection", on_connection},
     };
     for (size_t i = 0; i < QK_COUNT(known); i++)
-        if (http_same_word(name, known[i].name)) return known[i].on(p, value);
+        if (coord_http_same_word(name, known[i].name)) return known[i].on(p, value);
     return 0;
 }
 
-unsigned http_head_check(struct http_parser *p)
+unsigned coord_http_head_check(struct coord_http_parser *p)
 {
     if (p->v11 && !p->has_host) return 400;
     if (p->has_coding && (p->has_length || !p->v11)) return 400; /* framing in two ways */

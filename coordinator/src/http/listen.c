@@ -34,7 +34,7 @@ static bool bind_and_listen(int fd, const struct addrinfo *ai)
     return bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0;
 }
 
-static qk_err open_listener(struct http_listener *l, const struct addrinfo *ai)
+static qk_err open_listener(struct coord_http_listener *l, const struct addrinfo *ai)
 {
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     QK_ENSURE(fd >= 0, QK_E_IO);
@@ -47,7 +47,7 @@ static qk_err open_listener(struct http_listener *l, const struct addrinfo *ai)
     return QK_OK;
 }
 
-qk_err http_listen(struct http_listener *l, const struct coord_http_listen *at)
+qk_err coord_http_listen(struct coord_http_listener *l, const struct coord_http_listen *at)
 {
     QK_ENSURE(at->host != NULL, QK_E_STATE);
     char port[8];

@@ -13,8 +13,8 @@
 
 #define N_EVENTS 128
 
-qk_err http_loop_watch(
-    struct http_loop *loop, int fd, struct http_source *src, uint32_t events, bool mod)
+qk_err coord_http_loop_watch(
+    struct coord_http_loop *loop, int fd, struct coord_http_source *src, uint32_t events, bool mod)
 {
     struct epoll_event ev = {.events = events, .data.ptr = src};
     int op = mod ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -22,7 +22,7 @@ qk_err http_loop_watch(
 }
 
 /* Only empties the counter; the mailbox is looked into once every turn. */
-static void on_mail(struct http_loop *loop, struct http_source *src, uint32_t events)
+static void on_mail(struct coord_http_loop *loop, struct coord_http_source *src, uint32_t events)
 {
     (void)src;
     (void)events;
@@ -30,57 +30,58 @@ static void on_mail(struct http_loop *loop, struct http_source *src, uint32_t ev
     if (read(loop->box->event_fd, &n, sizeof n) < 0) return;
 }
 
-static void deliver(struct http_loop *loop)
+static void deliver(struct coord_http_loop *loop)
 {
-    struct http_request *req = http_mailbox_take(loop->box);
+    struct coord_http_job *req = coord_http_mailbox_take(loop->box);
     while (req != NULL) {
-        struct http_request *next = req->next;
+        struct coord_http_job *next = req->next;
         atomic_fetch_sub(&loop->http->counters.bodies, req->msg.body.len);
         if (req->conn != NULL)
-            http_conn_reply(req->conn, req);
+            coord_http_conn_reply(req->conn, req);
         else
-            http_request_free(req);
+            coord_http_job_free(req);
         req = next;
     }
 }
 
-static void expire(struct http_loop *loop)
+static void expire(struct coord_http_loop *loop)
 {
     uint64_t now = qk_mono_ms();
-    for (struct http_timer *t; (t = http_timers_due(&loop->timers, now)) != NULL;) {
+    for (struct coord_http_timer *t; (t = coord_http_timers_due(&loop->timers, now)) != NULL;) {
         if (t == &loop->pause)
-            http_accept_start(loop);
+            coord_http_accept_start(loop);
         else
-            http_conn_expired((struct http_conn *)((char *)t - offsetof(struct http_conn, timer)));
+            coord_http_conn_expired(
+                (struct coord_http_conn *)((char *)t - offsetof(struct coord_http_conn, timer)));
     }
 }
 
-static void drain(struct http_loop *loop)
+static void drain(struct coord_http_loop *loop)
 {
     if (!loop->listening) return;
-    http_accept_stop(loop);
-    for (struct http_conn *c = loop->conns, *next; c != NULL; c = next) {
+    coord_http_accept_stop(loop);
+    for (struct coord_http_conn *c = loop->conns, *next; c != NULL; c = next) {
         next = c->next;
-        http_conn_drain(c);
+        coord_http_conn_drain(c);
     }
 }
 
-static void bury(struct http_loop *loop)
+static void bury(struct coord_http_loop *loop)
 {
     while (loop->dead != NULL) {
-        struct http_conn *c = loop->dead;
+        struct coord_http_conn *c = loop->dead;
         loop->dead = c->next;
         free(c);
     }
 }
 
-static void turn(struct http_loop *loop)
+static void turn(struct coord_http_loop *loop)
 {
     struct epoll_event evs[N_EVENTS];
-    int wait = http_timers_wait(&loop->timers, qk_mono_ms());
+    int wait = coord_http_timers_wait(&loop->timers, qk_mono_ms());
     int n = epoll_wait(loop->epoll_fd, evs, N_EVENTS, wait);
     for (int i = 0; i < n; i++) {
-        struct http_source *src = evs[i].data.ptr;
+        struct coord_http_source *src = evs[i].data.ptr;
         src->on_event(loop, src, evs[i].events);
     }
     deliver(loop);
@@ -91,35 +92,35 @@ static void turn(struct http_loop *loop)
 
 static void *run(void *arg)
 {
-    struct http_loop *loop = arg;
+    struct coord_http_loop *loop = arg;
     (void)pthread_setname_np(pthread_self(), "http");
     while (!atomic_load(&loop->http->stopping)) turn(loop);
     return NULL;
 }
 
-static qk_err set_up(struct http_loop *loop)
+static qk_err set_up(struct coord_http_loop *loop)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     QK_ENSURE(loop->epoll_fd >= 0, QK_E_IO);
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     QK_ENSURE(loop->reserve_fd >= 0, QK_E_IO);
-    QK_TRY(http_timers_reserve(&loop->timers, 64));
-    QK_TRY(http_mailbox_new(&loop->box));
+    QK_TRY(coord_http_timers_reserve(&loop->timers, 64));
+    QK_TRY(coord_http_mailbox_new(&loop->box));
     loop->mail.on_event = on_mail;
-    QK_TRY(http_loop_watch(loop, loop->box->event_fd, &loop->mail, EPOLLIN, false));
-    http_accept_start(loop);
+    QK_TRY(coord_http_loop_watch(loop, loop->box->event_fd, &loop->mail, EPOLLIN, false));
+    coord_http_accept_start(loop);
     return QK_OK;
 }
 
-qk_err http_loop_new(struct http_loop **out, struct coord_http *http)
+qk_err coord_http_loop_new(struct coord_http_loop **out, struct coord_http *http)
 {
-    struct http_loop *loop = calloc(1, sizeof *loop);
+    struct coord_http_loop *loop = calloc(1, sizeof *loop);
     QK_ENSURE(loop != NULL, QK_E_NOMEM);
     loop->http = http;
     loop->epoll_fd = loop->reserve_fd = -1;
     qk_err err = set_up(loop);
     if (err != QK_OK) {
-        http_loop_free(loop);
+        coord_http_loop_free(loop);
         return err;
     }
     *out = loop;
@@ -127,7 +128,7 @@ qk_err http_loop_new(struct http_loop **out, struct coord_http *http)
 }
 
 /* Signals are for the program's own threads. Blocking SIGPIPE also covers OpenSSL's writes. */
-qk_err http_loop_start(struct http_loop *loop)
+qk_err coord_http_loop_start(struct coord_http_loop *loop)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -137,20 +138,20 @@ qk_err http_loop_start(struct http_loop *loop)
     return loop->started ? QK_OK : QK_E_NOMEM;
 }
 
-void http_loop_free(struct http_loop *loop)
+void coord_http_loop_free(struct coord_http_loop *loop)
 {
     if (loop->started) {
-        http_mailbox_wake(loop->box);
+        coord_http_mailbox_wake(loop->box);
         (void)pthread_join(loop->thread, NULL);
     }
-    http_accept_stop(loop);
-    while (loop->conns != NULL) http_conn_close(loop->conns);
+    coord_http_accept_stop(loop);
+    while (loop->conns != NULL) coord_http_conn_close(loop->conns);
     bury(loop);
     if (loop->box != NULL) {
-        http_mailbox_close(loop->box);
-        http_mailbox_unref(loop->box);
+        coord_http_mailbox_close(loop->box);
+        coord_http_mailbox_unref(loop->box);
     }
-    http_timers_free(&loop->timers);
+    coord_http_timers_free(&loop->timers);
     if (loop->reserve_fd >= 0) (void)close(loop->reserve_fd);
     if (loop->epoll_fd >= 0) (void)close(loop->epoll_fd);
     free(loop);

@@ -8,23 +8,23 @@
 
 #define N_BUCKETS 4096
 
-struct http_peer {
-    struct http_peer *next;
+struct coord_http_peer {
+    struct coord_http_peer *next;
     uint8_t key[16];
     size_t n;
     size_t bucket;
 };
 
-struct http_peers {
+struct coord_http_peers {
     pthread_mutex_t lock;
     size_t max_each;
     uint64_t seed; /* so that nobody outside can aim at one bucket */
-    struct http_peer *buckets[N_BUCKETS];
+    struct coord_http_peer *buckets[N_BUCKETS];
 };
 
-qk_err http_peers_new(struct http_peers **out, size_t max_each)
+qk_err coord_http_peers_new(struct coord_http_peers **out, size_t max_each)
 {
-    struct http_peers *peers = calloc(1, sizeof *peers);
+    struct coord_http_peers *peers = calloc(1, sizeof *peers);
     QK_ENSURE(peers != NULL, QK_E_NOMEM);
     if (getrandom(&peers->seed, sizeof peers->seed, 0) != sizeof peers->seed) {
         free(peers);
@@ -36,12 +36,12 @@ qk_err http_peers_new(struct http_peers **out, size_t max_each)
     return QK_OK;
 }
 
-void http_peers_free(struct http_peers *peers)
+void coord_http_peers_free(struct coord_http_peers *peers)
 {
     if (peers == NULL) return;
     for (size_t i = 0; i < N_BUCKETS; i++)
         while (peers->buckets[i] != NULL) {
-            struct http_peer *gone = peers->buckets[i];
+            struct coord_http_peer *gone = peers->buckets[i];
             peers->buckets[i] = gone->next;
             free(gone);
         }
@@ -60,7 +60,7 @@ static void key_of(const struct sockaddr_storage *from, uint8_t key[16])
     }
 }
 
-static size_t bucket_of(const struct http_peers *peers, const uint8_t key[16])
+static size_t bucket_of(const struct coord_http_peers *peers, const uint8_t key[16])
 {
     uint64_t h = peers->seed;
     for (size_t i = 0; i < 16; i++) {
@@ -70,12 +70,12 @@ static size_t bucket_of(const struct http_peers *peers, const uint8_t key[16])
     return h % N_BUCKETS;
 }
 
-static struct http_peer *find_or_add(struct http_peers *peers, const uint8_t key[16])
+static struct coord_http_peer *find_or_add(struct coord_http_peers *peers, const uint8_t key[16])
 {
     size_t bucket = bucket_of(peers, key);
-    for (struct http_peer *p = peers->buckets[bucket]; p != NULL; p = p->next)
+    for (struct coord_http_peer *p = peers->buckets[bucket]; p != NULL; p = p->next)
         if (memcmp(p->key, key, 16) == 0) return p;
-    struct http_peer *p = calloc(1, sizeof *p);
+    struct coord_http_peer *p = calloc(1, sizeof *p);
     if (p == NULL) return NULL;
     memcpy(p->key, key, 16);
     p->bucket = bucket;
@@ -84,27 +84,28 @@ static struct http_peer *find_or_add(struct http_peers *peers, const uint8_t key
     return p;
 }
 
-struct http_peer *http_peers_enter(struct http_peers *peers, const struct sockaddr_storage *from)
+struct coord_http_peer *coord_http_peers_enter(
+    struct coord_http_peers *peers, const struct sockaddr_storage *from)
 {
     uint8_t key[16];
     key_of(from, key);
     pthread_mutex_lock(&peers->lock);
-    struct http_peer *p = find_or_add(peers, key);
+    struct coord_http_peer *p = find_or_add(peers, key);
     if (p != NULL && p->n >= peers->max_each) p = NULL;
     if (p != NULL) p->n++;
     pthread_mutex_unlock(&peers->lock);
     return p;
 }
 
-static void unlink_peer(struct http_peers *peers, struct http_peer *peer)
+static void unlink_peer(struct coord_http_peers *peers, struct coord_http_peer *peer)
 {
-    struct http_peer **at = &peers->buckets[peer->bucket];
+    struct coord_http_peer **at = &peers->buckets[peer->bucket];
     while (*at != peer) at = &(*at)->next;
     *at = peer->next;
     free(peer);
 }
 
-void http_peers_leave(struct http_peers *peers, struct http_peer *peer)
+void coord_http_peers_leave(struct coord_http_peers *peers, struct coord_http_peer *peer)
 {
     if (peers == NULL || peer == NULL) return;
     pthread_mutex_lock(&peers->lock);

@@ -8,14 +8,15 @@
 #include <sys/socket.h>
 #include "qk/err.h"
 
-struct http_peers;
-struct http_peer; /* one address with at least one connection */
+struct coord_http_peers;
+struct coord_http_peer; /* one address with at least one connection */
 
-QK_MUST_USE qk_err http_peers_new(struct http_peers **out, size_t max_each);
-void http_peers_free(struct http_peers *peers);
+QK_MUST_USE qk_err coord_http_peers_new(struct coord_http_peers **out, size_t max_each);
+void coord_http_peers_free(struct coord_http_peers *peers);
 /** One connection more. NULL: over the cap, or out of memory. */
-struct http_peer *http_peers_enter(struct http_peers *peers, const struct sockaddr_storage *from);
+struct coord_http_peer *coord_http_peers_enter(
+    struct coord_http_peers *peers, const struct sockaddr_storage *from);
 /** One less. Both arguments may be NULL. */
-void http_peers_leave(struct http_peers *peers, struct http_peer *peer);
+void coord_http_peers_leave(struct coord_http_peers *peers, struct coord_http_peer *peer);
 
 #endif

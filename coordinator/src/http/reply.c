@@ -59,7 +59,7 @@ static bool is_ours(struct qk_bytes name)
 {
     static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date"};
     for (size_t i = 0; i < QK_COUNT(ours); i++)
-        if (http_same_word(name, ours[i])) return true;
+        if (coord_http_same_word(name, ours[i])) return true;
     return false;
 }
 
@@ -67,9 +67,9 @@ static bool header_ok(const struct coord_http_header *h)
 {
     if (h->name.len == 0 || is_ours(h->name)) return false;
     for (size_t i = 0; i < h->name.len; i++)
-        if (!http_is_token(h->name.p[i])) return false;
+        if (!coord_http_is_token(h->name.p[i])) return false;
     for (size_t i = 0; i < h->value.len; i++)
-        if (!http_is_value(h->value.p[i])) return false;
+        if (!coord_http_is_value(h->value.p[i])) return false;
     return true;
 }
 
@@ -101,8 +101,9 @@ static void add_reply(struct qk_buf *out, unsigned status, const struct coord_ht
     if (!bodiless && !is_head) qk_buf_add(out, body.p, body.len);
 }
 
-void http_reply_write(struct qk_buf *out, unsigned status, const struct coord_http_header *headers,
-    size_t n_headers, struct qk_bytes body, bool keep_alive, bool is_head)
+void coord_http_reply_write(struct qk_buf *out, unsigned status,
+    const struct coord_http_header *headers, size_t n_headers, struct qk_bytes body,
+    bool keep_alive, bool is_head)
 {
     bool fits = out->max >= 65536 && body.len <= out->max - 65536;
     if (fits && reply_ok(status, headers, n_headers)) {
@@ -114,7 +115,7 @@ void http_reply_write(struct qk_buf *out, unsigned status, const struct coord_ht
     add_reply(out, 500, NULL, 0, qk_bytes(NULL, 0), keep_alive, is_head);
 }
 
-void http_reply_refuse(struct qk_buf *out, unsigned status)
+void coord_http_reply_refuse(struct qk_buf *out, unsigned status)
 {
     struct coord_http_header type = COORD_HTTP_HEADER("Content-Type", "text/plain");
     char body[64];

@@ -4,9 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-qk_err http_mailbox_new(struct http_mailbox **out)
+qk_err coord_http_mailbox_new(struct coord_http_mailbox **out)
 {
-    struct http_mailbox *box = calloc(1, sizeof *box);
+    struct coord_http_mailbox *box = calloc(1, sizeof *box);
     QK_ENSURE(box != NULL, QK_E_NOMEM);
     box->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (box->event_fd < 0) {
@@ -19,7 +19,7 @@ qk_err http_mailbox_new(struct http_mailbox **out)
     return QK_OK;
 }
 
-void http_mailbox_unref(struct http_mailbox *box)
+void coord_http_mailbox_unref(struct coord_http_mailbox *box)
 {
     if (atomic_fetch_sub(&box->refs, 1) != 1) return;
     (void)close(box->event_fd);
@@ -27,21 +27,21 @@ void http_mailbox_unref(struct http_mailbox *box)
     free(box);
 }
 
-void http_mailbox_wake(struct http_mailbox *box)
+void coord_http_mailbox_wake(struct coord_http_mailbox *box)
 {
     static const uint64_t one = 1;
     /* EAGAIN means that the counter is full: the loop will wake anyway. */
     if (write(box->event_fd, &one, sizeof one) < 0) return;
 }
 
-static bool post(struct http_mailbox *box, struct http_request *req)
+static bool post(struct coord_http_mailbox *box, struct coord_http_job *req)
 {
     pthread_mutex_lock(&box->lock);
     bool open = !box->closed;
     if (open) {
         if (box->first == NULL) {
             box->first = req;
-            http_mailbox_wake(box);
+            coord_http_mailbox_wake(box);
         } else {
             box->last->next = req;
         }
@@ -51,31 +51,32 @@ static bool post(struct http_mailbox *box, struct http_request *req)
     return open;
 }
 
-struct http_request *http_mailbox_take(struct http_mailbox *box)
+struct coord_http_job *coord_http_mailbox_take(struct coord_http_mailbox *box)
 {
     pthread_mutex_lock(&box->lock);
-    struct http_request *first = box->first;
+    struct coord_http_job *first = box->first;
     box->first = box->last = NULL;
     pthread_mutex_unlock(&box->lock);
     return first;
 }
 
-void http_mailbox_close(struct http_mailbox *box)
+void coord_http_mailbox_close(struct coord_http_mailbox *box)
 {
     pthread_mutex_lock(&box->lock);
     box->closed = true;
     pthread_mutex_unlock(&box->lock);
-    for (struct http_request *req = http_mailbox_take(box), *next; req != NULL; req = next) {
+    for (struct coord_http_job *req = coord_http_mailbox_take(box), *next; req != NULL;
+         req = next) {
         next = req->next;
-        http_request_free(req);
+        coord_http_job_free(req);
     }
 }
 
-static void fill(struct http_request *req)
+static void fill(struct coord_http_job *req)
 {
     struct coord_http_request *pub = &req->pub;
-    pub->method = http_text(&req->msg, req->msg.method);
-    pub->target = http_text(&req->msg, req->msg.target);
+    pub->method = coord_http_text(&req->msg, req->msg.method);
+    pub->target = coord_http_text(&req->msg, req->msg.target);
     pub->path = pub->target;
     const uint8_t *mark = memchr(pub->target.p, '?', pub->target.len);
     if (mark != NULL) {
@@ -83,18 +84,18 @@ static void fill(struct http_request *req)
         pub->query = qk_bytes(mark + 1, pub->target.len - pub->path.len - 1);
     }
     for (size_t i = 0; i < req->msg.n_fields; i++) {
-        req->headers[i].name = http_text(&req->msg, req->msg.fields[i].name);
-        req->headers[i].value = http_text(&req->msg, req->msg.fields[i].value);
+        req->headers[i].name = coord_http_text(&req->msg, req->msg.fields[i].name);
+        req->headers[i].value = coord_http_text(&req->msg, req->msg.fields[i].value);
     }
     pub->headers = req->headers;
     pub->n_headers = req->msg.n_fields;
     pub->body = qk_buf_view(&req->msg.body);
 }
 
-qk_err http_request_new(
-    struct http_request **out, struct http_message *msg, struct http_mailbox *box)
+qk_err coord_http_job_new(
+    struct coord_http_job **out, struct coord_http_message *msg, struct coord_http_mailbox *box)
 {
-    struct http_request *req = calloc(1, sizeof *req + msg->n_fields * sizeof req->headers[0]);
+    struct coord_http_job *req = calloc(1, sizeof *req + msg->n_fields * sizeof req->headers[0]);
     QK_ENSURE(req != NULL, QK_E_NOMEM);
     req->msg = *msg;
     req->box = box;
@@ -106,10 +107,10 @@ qk_err http_request_new(
     return QK_OK;
 }
 
-void http_request_free(struct http_request *req)
+void coord_http_job_free(struct coord_http_job *req)
 {
-    http_mailbox_unref(req->box);
-    http_message_free(&req->msg);
+    coord_http_mailbox_unref(req->box);
+    coord_http_message_free(&req->msg);
     qk_buf_free(&req->out);
     free(req);
 }
@@ -119,7 +120,7 @@ size_t coord_http_find(
 {
     size_t n = 0;
     for (size_t i = 0; i < req->n_headers; i++) {
-        if (!http_same_word(req->headers[i].name, name)) continue;
+        if (!coord_http_same_word(req->headers[i].name, name)) continue;
         if (n++ == 0) *value = req->headers[i].value;
     }
     return n;
@@ -128,10 +129,10 @@ size_t coord_http_find(
 void coord_http_reply(struct coord_http_request *pub, unsigned status,
     const struct coord_http_header *headers, size_t n_headers, struct qk_bytes body)
 {
-    struct http_request *req = (struct http_request *)pub;
+    struct coord_http_job *req = (struct coord_http_job *)pub;
     if (atomic_load(&req->box->draining)) req->keep_alive = false;
     req->out = (struct qk_buf)QK_BUF_SECRET(req->max_reply + 65536);
     bool is_head = qk_bytes_is(pub->method, "HEAD");
-    http_reply_write(&req->out, status, headers, n_headers, body, req->keep_alive, is_head);
-    if (!post(req->box, req)) http_request_free(req);
+    coord_http_reply_write(&req->out, status, headers, n_headers, body, req->keep_alive, is_head);
+    if (!post(req->box, req)) coord_http_job_free(req);
 }

@@ -44,7 +44,7 @@ static bool in_range(const struct coord_http_config *c)
 static qk_err listen_all(struct coord_http *http, const struct coord_http_config *cfg)
 {
     for (size_t i = 0; i < cfg->n_listen; i++) {
-        QK_TRY(http_listen(&http->listeners[i], &cfg->listen[i]));
+        QK_TRY(coord_http_listen(&http->listeners[i], &cfg->listen[i]));
         http->n_listeners = i + 1;
         qk_log(QK_INFO, "http.listen", QK_F_STR("host", cfg->listen[i].host),
             QK_F_INT("port", http->listeners[i].port), QK_F_INT("tls", http->listeners[i].tls));
@@ -56,15 +56,15 @@ static qk_err set_up(struct coord_http *http, const struct coord_http_config *cf
 {
     for (size_t i = 0; i < cfg->n_listen; i++)
         if (!cfg->listen[i].plain) http->has_tls = true;
-    if (http->has_tls) QK_TRY(http_tls_new(&http->tls, cfg->cert_file, cfg->key_file));
+    if (http->has_tls) QK_TRY(coord_http_tls_new(&http->tls, cfg->cert_file, cfg->key_file));
     if (cfg->max_connections_peer > 0)
-        QK_TRY(http_peers_new(&http->peers, cfg->max_connections_peer));
+        QK_TRY(coord_http_peers_new(&http->peers, cfg->max_connections_peer));
     QK_TRY(listen_all(http, cfg));
     for (unsigned i = 0; i < cfg->n_loops; i++) {
-        QK_TRY(http_loop_new(&http->loops[i], http));
+        QK_TRY(coord_http_loop_new(&http->loops[i], http));
         http->n_loops = i + 1;
     }
-    for (unsigned i = 0; i < http->n_loops; i++) QK_TRY(http_loop_start(http->loops[i]));
+    for (unsigned i = 0; i < http->n_loops; i++) QK_TRY(coord_http_loop_start(http->loops[i]));
     return QK_OK;
 }
 
@@ -77,7 +77,7 @@ static struct coord_http *server_new(
     http->cfg.listen = NULL;
     http->cfg.cert_file = http->cfg.key_file = NULL;
     http->limits =
-        (struct http_limits){cfg->max_line, cfg->max_head, cfg->max_headers, cfg->max_body};
+        (struct coord_http_limits){cfg->max_line, cfg->max_head, cfg->max_headers, cfg->max_body};
     http->on_request = on_request;
     http->ctx = ctx;
     pthread_mutex_init(&http->tls_lock, NULL);
@@ -113,17 +113,17 @@ uint16_t coord_http_port(const struct coord_http *http, size_t i)
 qk_err coord_http_reload_tls(struct coord_http *http, const char *cert_file, const char *key_file)
 {
     QK_ENSURE(http->has_tls, QK_E_STATE);
-    struct http_tls *fresh;
-    QK_TRY(http_tls_new(&fresh, cert_file, key_file));
+    struct coord_http_tls *fresh;
+    QK_TRY(coord_http_tls_new(&fresh, cert_file, key_file));
     pthread_mutex_lock(&http->tls_lock);
-    struct http_tls *old = http->tls;
+    struct coord_http_tls *old = http->tls;
     http->tls = fresh;
     pthread_mutex_unlock(&http->tls_lock);
-    http_tls_free(old); /* connections hold what they use */
+    coord_http_tls_free(old); /* connections hold what they use */
     return QK_OK;
 }
 
-void http_connection_gone(struct coord_http *http)
+void coord_http_connection_gone(struct coord_http *http)
 {
     pthread_mutex_lock(&http->drain_lock);
     if (atomic_fetch_sub(&http->counters.open, 1) == 1) pthread_cond_broadcast(&http->drained);
@@ -135,7 +135,7 @@ void coord_http_stop_accepting(struct coord_http *http)
     atomic_store(&http->draining, true);
     for (unsigned i = 0; i < http->n_loops; i++) {
         atomic_store(&http->loops[i]->box->draining, true);
-        http_mailbox_wake(http->loops[i]->box);
+        coord_http_mailbox_wake(http->loops[i]->box);
     }
 }
 
@@ -172,11 +172,11 @@ void coord_http_free(struct coord_http *http)
 {
     if (http == NULL) return;
     atomic_store(&http->stopping, true);
-    for (unsigned i = 0; i < http->n_loops; i++) http_loop_free(http->loops[i]);
+    for (unsigned i = 0; i < http->n_loops; i++) coord_http_loop_free(http->loops[i]);
     for (size_t i = 0; i < http->n_listeners; i++)
         if (http->listeners[i].fd >= 0) (void)close(http->listeners[i].fd);
-    http_peers_free(http->peers);
-    http_tls_free(http->tls);
+    coord_http_peers_free(http->peers);
+    coord_http_tls_free(http->tls);
     pthread_mutex_destroy(&http->tls_lock);
     pthread_mutex_destroy(&http->drain_lock);
     pthread_cond_destroy(&http->drained);
@@ -185,7 +185,7 @@ void coord_http_free(struct coord_http *http)
 
 void coord_http_stats(struct coord_http *http, struct coord_http_stats *out)
 {
-    const struct http_counters *c = &http->counters;
+    const struct coord_http_counters *c = &http->counters;
     *out = (struct coord_http_stats){
         .connections_open = atomic_load(&c->open),
         .connections = atomic_load(&c->connections),

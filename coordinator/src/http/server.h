@@ -9,14 +9,14 @@
 #include "http/peers.h"
 #include "http/tls.h"
 
-struct http_loop;
+struct coord_http_loop;
 
-struct http_counters {
+struct coord_http_counters {
     atomic_ullong open, connections, requests, replies, bytes_in, bytes_out, bodies;
     atomic_ullong refused[COORD_HTTP_N_REFUSALS];
 };
 
-struct http_listener {
+struct coord_http_listener {
     int fd;
     bool tls;
     uint16_t port;
@@ -25,35 +25,35 @@ struct http_listener {
 
 struct coord_http {
     struct coord_http_config cfg; /* numbers only: listen and file names are cleared */
-    struct http_limits limits;
+    struct coord_http_limits limits;
     coord_http_on_request *on_request;
     void *ctx;
-    struct http_counters counters;
-    struct http_peers *peers; /* NULL without a cap */
-    struct http_listener listeners[COORD_HTTP_LISTEN_MAX];
+    struct coord_http_counters counters;
+    struct coord_http_peers *peers; /* NULL without a cap */
+    struct coord_http_listener listeners[COORD_HTTP_LISTEN_MAX];
     size_t n_listeners;
     bool has_tls;
     pthread_mutex_t tls_lock; /* guards tls */
-    struct http_tls *tls;
+    struct coord_http_tls *tls;
     atomic_bool draining, stopping;
     atomic_ullong next_number;
     pthread_mutex_t drain_lock; /* with drained: signalled when the last connection is gone */
     pthread_cond_t drained;
-    struct http_loop *loops[COORD_HTTP_LOOPS_MAX];
+    struct coord_http_loop *loops[COORD_HTTP_LOOPS_MAX];
     unsigned n_loops;
 };
 
-static inline void http_count(atomic_ullong *counter, unsigned long long n)
+static inline void coord_http_count(atomic_ullong *counter, unsigned long long n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-static inline void http_refused(struct coord_http *http, enum coord_http_refusal why)
+static inline void coord_http_refused(struct coord_http *http, enum coord_http_refusal why)
 {
-    http_count(&http->counters.refused[why], 1);
+    coord_http_count(&http->counters.refused[why], 1);
 }
 
 /** One connection less; wakes coord_http_wait_drained after the last. */
-void http_connection_gone(struct coord_http *http);
+void coord_http_connection_gone(struct coord_http *http);
 
 #endif

@@ -8,11 +8,11 @@
 
 #define PEM_MAX 65536
 
-struct http_tls {
+struct coord_http_tls {
     SSL_CTX *ctx;
 };
 
-void http_tls_free(struct http_tls *tls)
+void coord_http_tls_free(struct coord_http_tls *tls)
 {
     if (tls == NULL) return;
     SSL_CTX_free(tls->ctx);
@@ -85,23 +85,23 @@ static qk_err set_up(SSL_CTX *ctx, const char *cert_file, const char *key_file)
     return load_key(ctx, key_file);
 }
 
-qk_err http_tls_new(struct http_tls **out, const char *cert_file, const char *key_file)
+qk_err coord_http_tls_new(struct coord_http_tls **out, const char *cert_file, const char *key_file)
 {
     QK_ENSURE(cert_file != NULL && key_file != NULL, QK_E_STATE);
-    struct http_tls *tls = calloc(1, sizeof *tls);
+    struct coord_http_tls *tls = calloc(1, sizeof *tls);
     QK_ENSURE(tls != NULL, QK_E_NOMEM);
     tls->ctx = SSL_CTX_new(TLS_server_method());
     qk_err err = tls->ctx != NULL ? set_up(tls->ctx, cert_file, key_file) : QK_E_NOMEM;
     ERR_clear_error();
     if (err != QK_OK) {
-        http_tls_free(tls);
+        coord_http_tls_free(tls);
         return err;
     }
     *out = tls;
     return QK_OK;
 }
 
-SSL *http_tls_accept(struct http_tls *tls, int fd)
+SSL *coord_http_tls_accept(struct coord_http_tls *tls, int fd)
 {
     SSL *ssl = SSL_new(tls->ctx);
     if (ssl == NULL) return NULL;

@@ -10,12 +10,13 @@
 #include <openssl/ssl.h>
 #include "qk/err.h"
 
-struct http_tls;
+struct coord_http_tls;
 
 /** Errors: see coord_http_start. */
-QK_MUST_USE qk_err http_tls_new(struct http_tls **out, const char *cert_file, const char *key_file);
-void http_tls_free(struct http_tls *tls);
+QK_MUST_USE qk_err coord_http_tls_new(
+    struct coord_http_tls **out, const char *cert_file, const char *key_file);
+void coord_http_tls_free(struct coord_http_tls *tls);
 /** The server end of a handshake on fd, not begun. NULL when out of memory. */
-SSL *http_tls_accept(struct http_tls *tls, int fd);
+SSL *coord_http_tls_accept(struct coord_http_tls *tls, int fd);
 
 #endif

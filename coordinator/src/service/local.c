@@ -4,8 +4,9 @@
 
 enum { METRICS_MAX = 4 * 1024 * 1024 };
 
-bool coord_ready(struct coord_service *s, char *why, size_t why_len)
+bool coord_ready(struct coord_service *s, bool for_init, char *why, size_t why_len)
 {
+    size_t need = for_init ? s->cluster->n : s->cluster->t; /* the ceremony takes every node */
     struct kms_ref ref;
     kms_ref_system(&ref);
     COORD_AUTO_ENTRY system = {.certified = {0}};
@@ -13,12 +14,12 @@ bool coord_ready(struct coord_service *s, char *why, size_t why_len)
     size_t synced = s->engine.keeper == NULL ? 0 : coord_keeper_n_synced(s->engine.keeper);
     if (atomic_load(&s->draining))
         (void)snprintf(why, why_len, "shutting down");
-    else if (up < s->cluster->t)
-        (void)snprintf(why, why_len, "%zu of %zu nodes reachable, %u needed", up, s->cluster->n,
-            s->cluster->t);
-    else if (synced < s->cluster->t)
-        (void)snprintf(why, why_len, "records of %zu nodes fetched, %u needed", synced, s->cluster->t);
-    else if (coord_store_get(s->engine.store, &ref, &system) != QK_OK)
+    else if (up < need)
+        (void)snprintf(
+            why, why_len, "%zu of %zu nodes reachable, %zu needed", up, s->cluster->n, need);
+    else if (synced < need)
+        (void)snprintf(why, why_len, "records of %zu nodes fetched, %zu needed", synced, need);
+    else if (!for_init && coord_store_get(s->engine.store, &ref, &system) != QK_OK)
         (void)snprintf(why, why_len, "the cluster is not initialised");
     else
         return true;
@@ -44,7 +45,8 @@ static void reply_line(struct coord_http_request *req, unsigned status, const ch
 static void answer_ready(struct coord_service *s, struct coord_http_request *req)
 {
     char why[128];
-    bool ready = coord_ready(s, why, sizeof why);
+    bool for_init = req->query.p != NULL && qk_bytes_is(req->query, "init");
+    bool ready = coord_ready(s, for_init, why, sizeof why);
     reply_line(req, ready ? 200 : 503, ready ? "ready" : why);
 }
 
