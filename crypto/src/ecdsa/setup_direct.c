@@ -121,7 +121,7 @@ static qk_err send_2(struct mpc_party *party)
     uint8_t *e = qk_buf_extend(&d->e, len_points(party));
     QK_ENSURE(e, d->e.err);
     memcpy(d->run.zs[1], zs.p, 32);
-    for (uint16_t k = 0; k < kappa(party); k++)
+    for (uint16_t k = 0; k < d->run.setup->kappa; k++)
         QK_TRY(answer(party, k, uw.p + k * step, e + k * step));
     QK_TRY(setup_run_bodies(party, &d->run, 0,
         MPC_FIELDS(qk_buf_view(&d->uw), QK_BYTES(d->run.zs[0])), MPC_FIELDS(uw, zs)));
