@@ -7,31 +7,31 @@
 #include <stdlib.h>
 #include "http/parser.h"
 
-static const struct http_limits limits = {256, 1024, 16, 512};
+static const struct coord_http_limits limits = {256, 1024, 16, 512};
 
 struct outcome {
-    enum http_event ev;
+    enum coord_http_event ev;
     size_t used;
 };
 
 /* The piece is copied, so that AddressSanitizer sees a read past its end. */
-static void feed(struct http_parser *p, struct outcome *o, const uint8_t *data, size_t end)
+static void feed(struct coord_http_parser *p, struct outcome *o, const uint8_t *data, size_t end)
 {
-    while (o->used < end && o->ev != HTTP_DONE && o->ev != HTTP_REFUSED) {
+    while (o->used < end && o->ev != COORD_HTTP_DONE && o->ev != COORD_HTTP_REFUSED) {
         size_t size = end - o->used, used;
         uint8_t *piece = malloc(size);
         if (piece == NULL) abort();
         memcpy(piece, data + o->used, size);
-        o->ev = http_parser_feed(p, piece, size, &used);
+        o->ev = coord_http_parser_feed(p, piece, size, &used);
         free(piece);
-        if (o->ev == HTTP_MORE && used != size) abort();
+        if (o->ev == COORD_HTTP_MORE && used != size) abort();
         o->used += used;
     }
 }
 
-static void require_bounds(const struct http_parser *p)
+static void require_bounds(const struct coord_http_parser *p)
 {
-    const struct http_message *m = &p->msg;
+    const struct coord_http_message *m = &p->msg;
     if (m->text.len > limits.max_line + limits.max_head || m->body.len > limits.max_body) abort();
     if (m->n_fields > limits.max_headers) abort();
     for (size_t i = 0; i < m->n_fields; i++)
@@ -39,7 +39,7 @@ static void require_bounds(const struct http_parser *p)
     if (p->status != 0 && (p->status < 400 || p->status > 505)) abort();
 }
 
-static void require_same(const struct http_parser *a, const struct http_parser *b)
+static void require_same(const struct coord_http_parser *a, const struct coord_http_parser *b)
 {
     if (a->status != b->status) abort();
     if (a->status != 0) return;
@@ -57,17 +57,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data += 2;
     size -= 2;
     cut = size > 0 ? cut % size : 0;
-    struct http_parser whole, halves;
-    struct outcome a = {HTTP_MORE, 0}, b = {HTTP_MORE, 0};
-    http_parser_init(&whole, &limits);
-    http_parser_init(&halves, &limits);
+    struct coord_http_parser whole, halves;
+    struct outcome a = {COORD_HTTP_MORE, 0}, b = {COORD_HTTP_MORE, 0};
+    coord_http_parser_init(&whole, &limits);
+    coord_http_parser_init(&halves, &limits);
     feed(&whole, &a, data, size);
     feed(&halves, &b, data, cut);
     feed(&halves, &b, data, size);
     require_bounds(&whole);
     require_same(&whole, &halves);
-    if (a.ev == HTTP_DONE && a.used != b.used) abort();
-    http_parser_reset(&whole);
-    http_parser_reset(&halves);
+    if (a.ev == COORD_HTTP_DONE && a.used != b.used) abort();
+    coord_http_parser_reset(&whole);
+    coord_http_parser_reset(&halves);
     return 0;
 }

@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include "http/parser.h"
 
-static const struct http_limits limits = {512, 1024, 8, 64};
+static const struct coord_http_limits limits = {512, 1024, 8, 64};
 
 struct outcome {
-    enum http_event ev;
+    enum coord_http_event ev;
     unsigned status;
     size_t used;
     bool keep_alive, expects;
     char text[4096]; /* METHOD TARGET|name=value|...|body */
 };
 
-static void describe(const struct http_message *m, struct outcome *o)
+static void describe(const struct coord_http_message *m, struct outcome *o)
 {
     int n = snprintf(o->text, sizeof o->text, "%.*s %.*s", (int)m->method.len,
         m->text.p + m->method.off, (int)m->target.len, m->text.p + m->target.off);
@@ -31,25 +31,25 @@ static void describe(const struct http_message *m, struct outcome *o)
 /* Feed in pieces that end at the n_cuts positions, then the rest. */
 static struct outcome parse_cut(const char *in, size_t len, const size_t *cuts, size_t n_cuts)
 {
-    struct http_parser p;
-    struct outcome o = {.ev = HTTP_MORE};
-    http_parser_init(&p, &limits);
+    struct coord_http_parser p;
+    struct outcome o = {.ev = COORD_HTTP_MORE};
+    coord_http_parser_init(&p, &limits);
     for (size_t i = 0; i <= n_cuts; i++) {
         size_t end = i < n_cuts ? cuts[i] : len;
-        while (o.used < end && o.ev != HTTP_DONE && o.ev != HTTP_REFUSED) {
+        while (o.used < end && o.ev != COORD_HTTP_DONE && o.ev != COORD_HTTP_REFUSED) {
             /* an exact copy, so that ASan sees a read past the piece */
             size_t size = end - o.used, used;
             uint8_t *piece = malloc(size);
             memcpy(piece, in + o.used, size);
-            o.ev = http_parser_feed(&p, piece, size, &used);
+            o.ev = coord_http_parser_feed(&p, piece, size, &used);
             free(piece);
             o.used += used;
         }
     }
-    if (o.ev == HTTP_HEAD) o.ev = HTTP_MORE; /* an empty rest */
+    if (o.ev == COORD_HTTP_HEAD) o.ev = COORD_HTTP_MORE; /* an empty rest */
     o.status = p.status;
-    if (o.ev == HTTP_DONE) describe(&p.msg, &o);
-    http_parser_reset(&p);
+    if (o.ev == COORD_HTTP_DONE) describe(&p.msg, &o);
+    coord_http_parser_reset(&p);
     return o;
 }
 
@@ -195,7 +195,7 @@ QK_TEST(http_parser, reads_every_good_request)
 {
     for (size_t i = 0; i < QK_COUNT(good); i++) {
         struct outcome o = parse(good[i].in);
-        cr_expect_eq(o.ev, HTTP_DONE, "%s", good[i].in);
+        cr_expect_eq(o.ev, COORD_HTTP_DONE, "%s", good[i].in);
         cr_expect_str_eq(o.text, good[i].want);
         cr_expect_eq(o.keep_alive, good[i].keep_alive, "%s", good[i].in);
         cr_expect_eq(o.used, strlen(good[i].in), "%s", good[i].in);
@@ -206,7 +206,7 @@ QK_TEST(http_parser, refuses_everything_ambiguous_with_its_status)
 {
     for (size_t i = 0; i < QK_COUNT(bad); i++) {
         struct outcome o = parse(bad[i].in);
-        cr_expect_eq(o.ev, HTTP_REFUSED, "%s", bad[i].what);
+        cr_expect_eq(o.ev, COORD_HTTP_REFUSED, "%s", bad[i].what);
         cr_expect_eq(o.status, bad[i].status, "%s gave %u", bad[i].what, o.status);
     }
 }
@@ -220,7 +220,7 @@ QK_TEST(http_parser, refuses_nul_anywhere_in_a_head)
         memcpy(copy, heads[0], len);
         copy[i] = '\0';
         struct outcome o = parse_cut(copy, len, NULL, 0);
-        cr_expect_eq(o.ev, HTTP_REFUSED, "NUL at %zu", i);
+        cr_expect_eq(o.ev, COORD_HTTP_REFUSED, "NUL at %zu", i);
         cr_expect_eq(o.status, 400, "NUL at %zu", i);
     }
 }
@@ -229,7 +229,7 @@ static void same(const struct outcome *a, const struct outcome *b, const char *i
 {
     cr_expect_eq(a->ev, b->ev, "cut at %zu of %s", at, in);
     cr_expect_eq(a->status, b->status, "cut at %zu of %s", at, in);
-    if (a->ev == HTTP_DONE) cr_expect_eq(a->used, b->used, "cut at %zu of %s", at, in);
+    if (a->ev == COORD_HTTP_DONE) cr_expect_eq(a->used, b->used, "cut at %zu of %s", at, in);
     cr_expect_str_eq(a->text, b->text);
 }
 
@@ -256,14 +256,14 @@ QK_TEST(http_parser, wants_more_for_every_proper_prefix)
 {
     for (size_t i = 0; i < QK_COUNT(good); i++)
         for (size_t len = 0; len < strlen(good[i].in); len++)
-            cr_expect_eq(
-                parse_cut(good[i].in, len, NULL, 0).ev, HTTP_MORE, "%zu of %s", len, good[i].in);
+            cr_expect_eq(parse_cut(good[i].in, len, NULL, 0).ev, COORD_HTTP_MORE, "%zu of %s", len,
+                good[i].in);
 }
 
 QK_TEST(http_parser, leaves_the_next_request_unread)
 {
     struct outcome o = parse(G "\r\nGET /2 HTTP/1.1\r\n");
-    cr_assert_eq(o.ev, HTTP_DONE);
+    cr_assert_eq(o.ev, COORD_HTTP_DONE);
     cr_assert_eq(o.used, strlen(G "\r\n"));
 }
 
@@ -279,9 +279,9 @@ QK_TEST(http_parser, accepts_exactly_the_limits)
     char in[2048];
     int n = snprintf(in, sizeof in, "GET /%.*s HTTP/1.1\r\nHost: h\r\n\r\n", 512 - 6, X512);
     cr_assert_eq(parse_cut(in, (size_t)n, NULL, 0).status, 0);
-    cr_assert_eq(parse(P "Content-Length: 64\r\n\r\n" X64).ev, HTTP_DONE);
-    cr_assert_eq(parse(P TE "\r\n40\r\n" X64 "\r\n0\r\n\r\n").ev, HTTP_DONE);
-    cr_assert_eq(parse(G "a:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\ng:\r\n\r\n").ev, HTTP_DONE);
+    cr_assert_eq(parse(P "Content-Length: 64\r\n\r\n" X64).ev, COORD_HTTP_DONE);
+    cr_assert_eq(parse(P TE "\r\n40\r\n" X64 "\r\n0\r\n\r\n").ev, COORD_HTTP_DONE);
+    cr_assert_eq(parse(G "a:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\ng:\r\n\r\n").ev, COORD_HTTP_DONE);
 }
 
 /* ---- mutated inputs ---- */
@@ -329,6 +329,6 @@ QK_TEST(http_parser, survives_mutation_and_splits_it_alike)
         struct outcome whole = parse_cut(buf, len, NULL, 0);
         struct outcome split = parse_cut(buf, len, &cut, 1);
         same(&whole, &split, "mutant", cut);
-        cr_assert(whole.ev != HTTP_REFUSED || whole.status >= 400);
+        cr_assert(whole.ev != COORD_HTTP_REFUSED || whole.status >= 400);
     }
 }
