@@ -148,10 +148,8 @@ static void serve_status(struct node_op *op)
     op->answer.status_json = qk_buf_view(&op->out);
 }
 
-static void serve(void *arg)
+static void serve_kind(struct node_op *op)
 {
-    struct node_op *op = arg;
-    uint64_t from = qk_mono_ms();
     switch (op->call.kind) {
     case WIRE_CALL_OP:
         serve_op(op);
@@ -169,6 +167,16 @@ static void serve(void *arg)
         serve_fetch(op);
         break;
     }
+}
+
+static void serve(void *arg)
+{
+    struct node_op *op = arg;
+    uint64_t from = qk_mono_ms();
+    if (op->turned_away != NULL)
+        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, op->turned_away);
+    else
+        serve_kind(op);
     bool decided = op->call.kind == WIRE_CALL_OP || op->call.kind == WIRE_CALL_DUE ||
                    op->answer.status == WIRE_ANSWER_REFUSED;
     if (decided && audit(op, qk_mono_ms() - from) != QK_OK) {
@@ -197,6 +205,14 @@ static bool may_call(const struct wire_caller *caller, enum wire_call_kind kind)
     return caller->kind == WIRE_CALLER_OPERATOR && kind == WIRE_CALL_STATUS;
 }
 
+static void name_caller(struct node_op *op, const struct wire_caller *caller)
+{
+    static const char *const kinds[] = {[WIRE_CALLER_COORDINATOR] = "coordinator",
+        [WIRE_CALLER_OPERATOR] = "operator-link",
+        [WIRE_CALLER_NODE] = "node"};
+    (void)snprintf(op->principal, sizeof op->principal, "%s:%s", kinds[caller->kind], caller->name);
+}
+
 void node_calls_handler(
     void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
 {
@@ -212,21 +228,16 @@ void node_calls_handler(
     op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
     op->sealed = (struct qk_buf)QK_BUF(1024);
     qk_buf_add(&op->frame, bytes.p, bytes.len);
-    const char *why = NULL;
-    enum wire_answer_status status = WIRE_ANSWER_REFUSED;
+    name_caller(op, caller);
     if (op->frame.err != QK_OK || wire_call_decode(qk_buf_view(&op->frame), &op->call) != QK_OK)
-        why = "the call does not decode";
+        op->turned_away = "the call does not decode";
     else if (memcmp(op->call.cluster, node->cluster->hash, 32) != 0)
-        why = "another cluster.conf";
+        op->turned_away = "another cluster.conf";
     else if (!may_call(caller, op->call.kind))
-        why = "not for this caller";
-    else if (node->stopping || qk_pool_run(node->ops, serve, op) != QK_OK) {
-        status = WIRE_ANSWER_RETRY;
-        why = "busy";
-    }
-    if (why == NULL) return;
-    qk_log(QK_WARN, "call.turned-away", QK_F_STR("caller", caller->name), QK_F_STR("why", why));
+        op->turned_away = "not for this caller";
+    if (!node->stopping && qk_pool_run(node->ops, serve, op) == QK_OK) return;
+    qk_log(QK_WARN, "call.busy", QK_F_STR("caller", caller->name));
     node_op_clear(op);
     free(op);
-    answer_now(reply, status, why);
+    answer_now(reply, WIRE_ANSWER_RETRY, "busy");
 }

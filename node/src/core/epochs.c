@@ -11,6 +11,7 @@
 #include "vault/shares.h"
 
 enum {
+    LOOK_MS = 250,                /* a waiting owner looks at the clock */
     ASK_MS = 3000,                /* between questions to peers while undecided */
     GIVE_UP_MS = 30000,           /* rule 5: abort from PREPARED */
     FORGET_MS = 24 * 3600 * 1000, /* rule 8 */
@@ -217,6 +218,12 @@ static struct run *resume(struct node *node, const uint8_t sid[static 32])
     return enlist(node->epochs, epoch);
 }
 
+static struct timespec soon(void)
+{
+    uint64_t ms = qk_mono_ms() + LOOK_MS;
+    return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+}
+
 qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
     const struct mpc_key_record *rec, uint64_t timeout_ms)
 {
@@ -232,9 +239,7 @@ qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
     QK_TRY(mpc_epoch_start(&epoch, &run, &node->epochs->signer, qk_buf_view(&payload)));
 
     struct node_epochs *e = node->epochs;
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(timeout_ms / 1000) + 1;
+    uint64_t end_ms = qk_mono_ms() + timeout_ms;
     qk_err err = QK_OK;
     pthread_mutex_lock(&e->lock);
     struct run *r = enlist(e, epoch);
@@ -253,10 +258,12 @@ qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
         if (state == MPC_EPOCH_STOPPED) err = QK_E_IO;
         if (state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_ABORTING) err = QK_E_MISMATCH;
         if (err != QK_OK) break;
-        if (pthread_cond_timedwait(&e->moved, &e->lock, &until) != 0) {
+        if (qk_mono_ms() >= end_ms || node_give_up(node)) {
             err = QK_E_TIMEOUT;
             break;
         }
+        struct timespec until = soon();
+        (void)pthread_cond_timedwait(&e->moved, &e->lock, &until);
     }
     pthread_mutex_unlock(&e->lock);
     return err;
@@ -301,10 +308,10 @@ static void tick_run(struct node *node, struct run *r, uint64_t now, bool ask)
 void node_epochs_tick(struct node *node)
 {
     struct node_epochs *e = node->epochs;
-    uint64_t now = qk_mono_ms();
     bool ask = e->ask_all;
     e->ask_all = false;
     pthread_mutex_lock(&e->lock);
+    uint64_t now = qk_mono_ms(); /* under the lock: no run may have ended after `now` */
     for (struct run **at = &e->list; *at != NULL;) {
         struct run *r = *at;
         tick_run(node, r, now, ask);

@@ -16,7 +16,8 @@
 struct node_op {
     struct node *node;
     struct wire_reply *reply;
-    struct qk_buf frame; /* owned; everything below points into it */
+    const char *turned_away; /* why this call is not one to act on; NULL: act */
+    struct qk_buf frame;     /* owned; everything below points into it */
     struct wire_call call;
     struct kms_context ctx;
     struct kms_raw raw;
@@ -31,7 +32,8 @@ struct node_op {
     struct node_known *known[KMS_SLOT_COUNT]; /* references behind recs */
     struct kms_decision decision;
     struct kms_fault fault;
-    char principal[KMS_ARN_MAX]; /* ARN of the caller, or "operator:NAME"; "" until known */
+    char principal[KMS_ARN_MAX]; /* ARN of the caller, or "operator:NAME"; until known
+                                  * whoever sent the call: "coordinator:NAME", "node:ID" */
     uint8_t body_hash[32];
 
     struct wire_answer answer;

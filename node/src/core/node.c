@@ -17,6 +17,7 @@
 enum {
     OPS_THREADS = 48, /* calls served at once; each mostly waits */
     BACKGROUND_THREADS = 8,
+    STOP_MS = 1000,         /* what runs when the node stops has so long to finish */
     LOCKED_NEED = 2u << 20, /* bytes of locked memory without which nothing works */
 };
 
@@ -155,6 +156,7 @@ qk_err node_new(
 void node_free(struct node *node)
 {
     if (node == NULL) return;
+    node->stop_by_ms = qk_mono_ms() + STOP_MS;
     node->stopping = true;
     /* Calls first: their threads may wait for sessions, which need the mesh until they time out. */
     wire_server_free(node->server);

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include "mpc/party.h"
 #include "mpc/session.h"
+#include "qk/clock.h"
 #include "qk/pool.h"
 #include "wire/call.h"
 #include "wire/mesh.h"
@@ -53,7 +54,9 @@ struct node {
      * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */
     pthread_mutex_t setup_lock;
     uint64_t started_ms;
-    _Atomic bool stopping;
+    _Atomic bool stopping; /* no new calls and sessions */
+    _Atomic uint64_t
+        stop_by_ms; /* then (qk_mono_ms) what still waits gives up; valid if stopping */
 };
 
 static inline uint16_t node_self(const struct node *node)
@@ -64,7 +67,13 @@ static inline uint16_t node_self(const struct node *node)
 /** Read files, unlock the vault, start listening. why: one line for people. */
 QK_MUST_USE qk_err node_new(
     struct node **out, const char *config_path, bool init_vault, char *why, size_t why_len);
-/** Stop listening, end what runs, close the vault. NULL is allowed. */
+/** Give up waiting? True a moment after stopping has begun. */
+static inline bool node_give_up(const struct node *node)
+{
+    return node->stopping && qk_mono_ms() >= node->stop_by_ms;
+}
+
+/** Take no more calls, give what runs a second to finish, close the vault. NULL is allowed. */
 void node_free(struct node *node);
 /** The periodic work; called from main's loop about every 200 ms. */
 void node_tick(struct node *node);

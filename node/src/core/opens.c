@@ -132,8 +132,8 @@ static qk_err run_root(struct node *node, uint16_t peer, enum mpc_ot_class cls, 
 /* One attempt at a time with a peer and class, not too often. */
 static bool begin_root(struct node_opens *o, uint16_t peer, unsigned cls, uint64_t least_ms)
 {
-    uint64_t now = qk_mono_ms();
     pthread_mutex_lock(&o->lock);
+    uint64_t now = qk_mono_ms();
     uint64_t *tried = &o->root_tried_ms[peer & 255][cls];
     bool ok = !o->root_busy[peer & 255][cls] && (*tried == 0 || now - *tried >= least_ms);
     if (ok) {
@@ -347,8 +347,8 @@ static void pair_of(struct node *node, uint16_t peer, struct open_request *r)
 void node_opens_want_setup(struct node *node, const uint8_t key_id[static 16], uint16_t peer)
 {
     struct node_opens *o = node->opens;
-    uint64_t now = qk_mono_ms();
     pthread_mutex_lock(&o->lock);
+    uint64_t now = qk_mono_ms();
     uint64_t *tried = &o->setup_tried_ms[peer & 255];
     bool ok = *tried == 0 || now - *tried >= SETUP_RETRY_MS;
     if (ok) *tried = now;

@@ -244,8 +244,8 @@ void node_presigs_burn_key(struct node *node, const uint8_t key_id[static 16])
 void node_presigs_tick(struct node *node)
 {
     struct node_presigs *p = node->presigs;
-    uint64_t now = qk_mono_ms();
     pthread_mutex_lock(&p->lock);
+    uint64_t now = qk_mono_ms(); /* under the lock: nothing may be younger than `now` */
     for (struct group **gat = &p->list; *gat != NULL;) {
         struct group *g = *gat;
         for (struct entry **at = &g->free; *at != NULL;) {

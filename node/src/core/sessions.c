@@ -11,6 +11,7 @@
 #include "vault/setups.h"
 
 enum {
+    LOOK_MS = 250,          /* a waiting owner sees within so long that the node stops */
     EARLY_MS = 5000,        /* how long a frame waits for its session */
     EARLY_PER_PEER = 64,    /* frames */
     EARLY_BYTES = 8u << 20, /* of all early frames together */
@@ -270,10 +271,11 @@ void node_sessions_receive(struct node *node, uint16_t from, struct qk_bytes fra
 
 /* ---- owners ---- */
 
-static qk_err enlist(struct node_sessions *s, struct session *ses)
+static qk_err enlist(struct node *node, struct session *ses)
 {
+    struct node_sessions *s = node->sessions;
     size_t of_opener = 0;
-    qk_err err = QK_OK;
+    qk_err err = node->stopping ? QK_E_BUSY : QK_OK;
     pthread_mutex_lock(&s->lock);
     for (struct session *x = s->list; x != NULL; x = x->next) of_opener += x->opener == ses->opener;
     if (s->n >= s->max || (ses->opener != 0 && of_opener >= s->max_per_peer)) err = QK_E_BUSY;
@@ -300,19 +302,19 @@ static void delist(struct node_sessions *s, struct session *ses)
     pthread_mutex_unlock(&s->lock);
 }
 
+static struct timespec at_ms(uint64_t ms)
+{
+    return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+}
+
 static void wait_for_end(struct node *node, struct session *ses, uint64_t timeout_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(timeout_ms / 1000);
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    uint64_t end_ms = qk_mono_ms() + timeout_ms;
     while (!ses->ended) {
-        if (pthread_cond_timedwait(&ses->end, &ses->lock, &until) == 0) continue;
-        if (ses->ended) break;
+        uint64_t now = qk_mono_ms(), look = now + LOOK_MS;
+        struct timespec until = at_ms(look < end_ms ? look : end_ms);
+        if (pthread_cond_timedwait(&ses->end, &ses->lock, &until) == 0 || ses->ended) continue;
+        if (qk_mono_ms() < end_ms && !node_give_up(node)) continue;
         mpc_party_expire(ses->party);
         after(node, ses, QK_E_TIMEOUT);
         if (!ses->ended) { /* a machine that will not expire: leave it to its owner to free */
@@ -363,7 +365,7 @@ qk_err node_session_run(struct node *node, struct mpc_party *party,
     struct session ses;
     *culprit = 0;
     session_init(&ses, party, params, opener, what);
-    qk_err err = enlist(node->sessions, &ses);
+    qk_err err = enlist(node, &ses);
     if (err == QK_OK) {
         pthread_mutex_lock(&ses.lock);
         after(node, &ses, QK_OK);
