@@ -1,0 +1,20 @@
+/** Names of rows that the ratios look up again. */
+#ifndef BENCH_NAMES_H
+#define BENCH_NAMES_H
+
+#define ROW_DKG          "dkg"
+#define ROW_DIRECT       "ot-setup direct"
+#define ROW_DERIVED      "ot-setup derived"
+#define ROW_SIGN         "sign, full"
+#define ROW_PRESIGN      "presign"
+#define ROW_USE          "presign use"
+#define ROW_COMBINE      "combine+verify"
+#define ROW_ONLINE       "online, loopback"
+#define ROW_DPRF_EVAL    "dprf eval"
+#define ROW_DPRF_VERIFY  "dprf verify"
+#define ROW_DPRF_COMBINE "dprf combine"
+#define ROW_OSSL_SIGN    "openssl sign"
+#define ROW_OSSL_VERIFY  "openssl verify"
+#define ROW_K1_SIGN      "libsecp256k1 sign"
+
+#endif
