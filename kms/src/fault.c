@@ -46,11 +46,18 @@ static const struct fault_name *name_find(struct qk_bytes type)
     return NULL;
 }
 
-/* Cut an overlong text back to a whole character. */
-static void cut_utf8(char *text, size_t len)
+/* A text may echo bytes of the caller's and may have been cut within a character. What is not UTF-8
+ * would not survive the way from a node to the caller: those bytes become question marks. */
+static void make_utf8(char *text)
 {
-    while (len > 0 && !qk_utf8_valid(qk_bytes(text, len))) len--;
-    text[len] = 0;
+    size_t len = strlen(text);
+    for (size_t drop = 0; drop < 4 && drop <= len; drop++) {
+        if (!qk_utf8_valid(qk_bytes(text, len - drop))) continue;
+        text[len - drop] = 0;
+        return;
+    }
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
 }
 
 qk_err kms_fault_set(struct kms_fault *fault, const char *type, const char *fmt, ...)
@@ -60,7 +67,7 @@ qk_err kms_fault_set(struct kms_fault *fault, const char *type, const char *fmt,
     int n = vsnprintf(fault->message, sizeof fault->message, fmt, args);
     va_end(args);
     if (n < 0) return kms_fault_internal(fault, QK_E_STATE);
-    if ((size_t)n > KMS_FAULT_TEXT_MAX) cut_utf8(fault->message, KMS_FAULT_TEXT_MAX);
+    make_utf8(fault->message);
     fault->type = type;
     fault->http_status = 400;
     fault->has_message = true;

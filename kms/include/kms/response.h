@@ -39,8 +39,8 @@ struct kms_sealed_part {
     struct qk_bytes sealed;
 };
 /** {"AccessKey":{"UserName","AccessKeyId","Status","CreateDate","Serial"},"SystemKey":<base64>,
- *  "Sealed":[{"Node","Value"}]}: CreateAccessKey and Initialize. SystemKey is the system record with
- *  its certificate (kms_certified_encode): the caller checks it against cluster.conf, opens the
+ *  "Sealed":[{"Node","Value"}]}: CreateAccessKey and Initialize. SystemKey is the system record
+ * with its certificate (kms_certified_encode): the caller checks it against cluster.conf, opens the
  *  parts, verifies them against the record and computes the secret. */
 void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system,
     const struct kms_sealed_part *parts, size_t n_parts, struct qk_buf *out);

@@ -100,3 +100,16 @@ QK_TEST(fault, a_long_echo_is_cut_at_a_character)
     cr_assert_gt(len, KMS_FAULT_TEXT_MAX - 4);
     cr_assert_eq((len - 1) % 3, 0);
 }
+
+QK_TEST(fault, bytes_that_are_not_utf8_are_not_echoed)
+{
+    struct kms_fault f, again;
+    qk_assert_err(kms_fault_set(&f, "NotFoundException",
+                      "a\xff"
+                      "b\xc3\xa9 and more"),
+        QK_E_DENIED);
+    cr_assert_str_eq(f.message, "a?b?? and more");
+    qk_assert_ok(kms_fault_from_parts(qk_str(f.type), qk_str(f.message), true, &again));
+    qk_assert_err(kms_fault_set(&f, "NotFoundException", "b\xc3\xa9"), QK_E_DENIED);
+    cr_assert_str_eq(f.message, "b\xc3\xa9");
+}
