@@ -62,7 +62,7 @@ int main(int argc, char **argv)
         passed += ok;
         printf("[%s] %s\n", ok ? "PASS" : "FAIL", label);
     }
-    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: 0\n", tested, passed,
-        tested - passed);
+    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: 0\n", tested,
+        passed, tested - passed);
     return passed == tested ? 0 : 1;
 }

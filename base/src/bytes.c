@@ -160,7 +160,7 @@ void qk_base64_add(struct qk_buf *b, struct qk_bytes src)
         uint32_t v = (uint32_t)src.p[i] << 16;
         if (left > 1) v |= (uint32_t)src.p[i + 1] << 8;
         if (left > 2) v |= src.p[i + 2];
-        char quad[4] = { b64[v >> 18], b64[(v >> 12) & 63], b64[(v >> 6) & 63], b64[v & 63] };
+        char quad[4] = {b64[v >> 18], b64[(v >> 12) & 63], b64[(v >> 6) & 63], b64[v & 63]};
         if (left < 3) quad[3] = '=';
         if (left < 2) quad[2] = '=';
         qk_buf_add(b, quad, 4);
@@ -194,7 +194,7 @@ qk_err qk_unbase64(struct qk_bytes text, struct qk_buf *out)
         /* the bits under the padding must be zero: one text per value */
         QK_ENSURE(pad != 1 || (v & 0xff) == 0, QK_E_MALFORMED);
         QK_ENSURE(pad != 2 || (v & 0xffff) == 0, QK_E_MALFORMED);
-        uint8_t tri[3] = { (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+        uint8_t tri[3] = {(uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
         qk_buf_add(out, tri, 3 - pad);
     }
     return out->err;

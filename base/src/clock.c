@@ -5,7 +5,7 @@
 
 static uint64_t now_us(clockid_t id)
 {
-    struct timespec ts = { 0 };
+    struct timespec ts = {0};
     (void)clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
@@ -35,7 +35,7 @@ static void split(uint64_t ms, struct tm *tm)
 
 void qk_time_iso(uint64_t ms, char out[static 25])
 {
-    struct tm tm = { 0 };
+    struct tm tm = {0};
     split(ms, &tm);
     char text[80];
     (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
@@ -45,7 +45,7 @@ void qk_time_iso(uint64_t ms, char out[static 25])
 
 void qk_time_basic(uint64_t ms, char out[static 17])
 {
-    struct tm tm = { 0 };
+    struct tm tm = {0};
     split(ms, &tm);
     char text[80];
     (void)snprintf(text, sizeof text, "%04d%02d%02dT%02d%02d%02dZ", tm.tm_year + 1900,

@@ -48,9 +48,10 @@ static qk_err set(const struct reading *r, const struct qk_opt *opt, const char 
     case QK_OPT_NUMBER: {
         uint64_t v;
         if (!parse_number(value, &v) || v < opt->min || v > opt->max) {
-            (void)snprintf(r->why, r->why_len, "%s: %s must be a number from %llu to %llu%s%s, not '%s'",
-                r->path, opt->name, (unsigned long long)opt->min, (unsigned long long)opt->max,
-                opt->unit[0] ? " " : "", opt->unit, value);
+            (void)snprintf(r->why, r->why_len,
+                "%s: %s must be a number from %llu to %llu%s%s, not '%s'", r->path, opt->name,
+                (unsigned long long)opt->min, (unsigned long long)opt->max, opt->unit[0] ? " " : "",
+                opt->unit, value);
             return QK_E_MALFORMED;
         }
         *(uint64_t *)field(r, opt) = v;
@@ -58,8 +59,8 @@ static qk_err set(const struct reading *r, const struct qk_opt *opt, const char 
     }
     case QK_OPT_BOOL:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
-            (void)snprintf(
-                r->why, r->why_len, "%s: %s must be yes or no, not '%s'", r->path, opt->name, value);
+            (void)snprintf(r->why, r->why_len, "%s: %s must be yes or no, not '%s'", r->path,
+                opt->name, value);
             return QK_E_MALFORMED;
         }
         *(bool *)field(r, opt) = value[0] == 'y';
@@ -79,7 +80,8 @@ static int on_line(void *user, const char *section, const char *name, const char
     struct reading *r = user;
     r->bad_line_is_ours = 1;
     if (section[0] != 0) {
-        (void)snprintf(r->why, r->why_len, "%s: sections are not used, found [%s]", r->path, section);
+        (void)snprintf(
+            r->why, r->why_len, "%s: sections are not used, found [%s]", r->path, section);
         return 0;
     }
     for (size_t i = 0; i < r->n_table; i++) {
@@ -124,9 +126,9 @@ static qk_err read_all(struct reading *r)
 qk_err qk_conf_read(const char *path, const struct qk_opt *table, size_t n_table, void *out,
     char *why, size_t why_len)
 {
-    bool seen[64] = { false };
+    bool seen[64] = {false};
     QK_ENSURE(n_table <= QK_COUNT(seen), QK_E_STATE);
-    struct reading r = { path, table, n_table, out, seen, why, why_len, 0 };
+    struct reading r = {path, table, n_table, out, seen, why, why_len, 0};
     for (size_t i = 0; i < n_table; i++) {
         size_t size = table[i].type == QK_OPT_BOOL ? sizeof(bool) : 8;
         memset(r.out + table[i].offset, 0, size);

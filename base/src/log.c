@@ -25,7 +25,7 @@ bool qk_log_enabled(enum qk_level level)
     return log_fd >= 0 && (int)level >= log_least;
 }
 
-static const char *const level_names[] = { "debug", "info", "warn", "error" };
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 qk_err qk_log_level_parse(const char *text, enum qk_level *out)
 {
@@ -72,8 +72,12 @@ static void add_field(struct qk_buf *b, const struct qk_field *f)
     case QK_F_KIND_STR:
         qk_json_string(b, qk_str(f->str == NULL ? "" : f->str), VALUE_MAX_BYTES);
         break;
-    case QK_F_KIND_BYTES: qk_json_string(b, f->bytes, VALUE_MAX_BYTES); break;
-    case QK_F_KIND_INT: qk_buf_printf(b, "%" PRId64, f->num); break;
+    case QK_F_KIND_BYTES:
+        qk_json_string(b, f->bytes, VALUE_MAX_BYTES);
+        break;
+    case QK_F_KIND_INT:
+        qk_buf_printf(b, "%" PRId64, f->num);
+        break;
     case QK_F_KIND_HEX: {
         char hex[2 * 64 + 1];
         size_t n = f->bytes.len < 64 ? f->bytes.len : 64;

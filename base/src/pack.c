@@ -98,9 +98,9 @@ static qk_err fail(struct qk_unpack *u, qk_err err)
     return u->err;
 }
 
-#define NEED(cond)                                         \
-    do {                                                   \
-        if (!(cond)) return fail(u, QK_E_MALFORMED);       \
+#define NEED(cond)                                                                                 \
+    do {                                                                                           \
+        if (!(cond)) return fail(u, QK_E_MALFORMED);                                               \
     } while (0)
 
 /* A big-endian number of n bytes that does not fit the next smaller form, whose largest value is
@@ -121,19 +121,19 @@ static qk_err read_head(struct qk_unpack *u, struct head *h)
     NEED(u->p < u->end);
     uint8_t c = *u->p++;
     if (c < 0x80) {
-        *h = (struct head){ KIND_UINT, c };
+        *h = (struct head){KIND_UINT, c};
         return QK_OK;
     }
     if (c < 0x90) {
-        *h = (struct head){ KIND_MAP, c & 0x0f };
+        *h = (struct head){KIND_MAP, c & 0x0f};
         return QK_OK;
     }
     if (c < 0xa0) {
-        *h = (struct head){ KIND_ARRAY, c & 0x0f };
+        *h = (struct head){KIND_ARRAY, c & 0x0f};
         return QK_OK;
     }
     if (c < 0xc0) {
-        *h = (struct head){ KIND_STR, c & 0x1f };
+        *h = (struct head){KIND_STR, c & 0x1f};
         return QK_OK;
     }
     static const struct form {
@@ -142,23 +142,23 @@ static qk_err read_head(struct qk_unpack *u, struct head *h)
         bool from_zero; /* the smallest form of its kind: zero is allowed */
         uint64_t below;
     } forms[] = {
-        { 0xc4, 1, KIND_BIN, true, 0 },
-        { 0xc5, 2, KIND_BIN, false, 0xff },
-        { 0xc6, 4, KIND_BIN, false, 0xffff },
-        { 0xcc, 1, KIND_UINT, false, 0x7f },
-        { 0xcd, 2, KIND_UINT, false, 0xff },
-        { 0xce, 4, KIND_UINT, false, 0xffff },
-        { 0xcf, 8, KIND_UINT, false, 0xffffffff },
-        { 0xd9, 1, KIND_STR, false, 31 },
-        { 0xda, 2, KIND_STR, false, 0xff },
-        { 0xdb, 4, KIND_STR, false, 0xffff },
-        { 0xdc, 2, KIND_ARRAY, false, 15 },
-        { 0xdd, 4, KIND_ARRAY, false, 0xffff },
-        { 0xde, 2, KIND_MAP, false, 15 },
-        { 0xdf, 4, KIND_MAP, false, 0xffff },
+        {0xc4, 1, KIND_BIN, true, 0},
+        {0xc5, 2, KIND_BIN, false, 0xff},
+        {0xc6, 4, KIND_BIN, false, 0xffff},
+        {0xcc, 1, KIND_UINT, false, 0x7f},
+        {0xcd, 2, KIND_UINT, false, 0xff},
+        {0xce, 4, KIND_UINT, false, 0xffff},
+        {0xcf, 8, KIND_UINT, false, 0xffffffff},
+        {0xd9, 1, KIND_STR, false, 31},
+        {0xda, 2, KIND_STR, false, 0xff},
+        {0xdb, 4, KIND_STR, false, 0xffff},
+        {0xdc, 2, KIND_ARRAY, false, 15},
+        {0xdd, 4, KIND_ARRAY, false, 0xffff},
+        {0xde, 2, KIND_MAP, false, 15},
+        {0xdf, 4, KIND_MAP, false, 0xffff},
     };
     if (c == 0xc2 || c == 0xc3) {
-        *h = (struct head){ KIND_BOOL, c & 1 };
+        *h = (struct head){KIND_BOOL, c & 1};
         return QK_OK;
     }
     for (size_t i = 0; i < QK_COUNT(forms); i++) {
@@ -260,7 +260,7 @@ qk_err qk_unpack_fixed(struct qk_unpack *u, void *out, size_t len)
 static qk_err skip_value(struct qk_unpack *u, uint32_t max_items)
 {
     enum { DEPTH = 8 };
-    uint64_t left[DEPTH + 1] = { 1 };
+    uint64_t left[DEPTH + 1] = {1};
     size_t depth = 0;
     uint32_t seen = 0;
     for (;;) {
@@ -276,14 +276,17 @@ static qk_err skip_value(struct qk_unpack *u, uint32_t max_items)
             QK_TRY(read_view(u, h.value, &v));
             NEED(qk_utf8_valid(v));
             break;
-        case KIND_BIN: QK_TRY(read_view(u, h.value, &v)); break;
+        case KIND_BIN:
+            QK_TRY(read_view(u, h.value, &v));
+            break;
         case KIND_ARRAY:
         case KIND_MAP:
             NEED(depth < DEPTH && h.value <= max_items);
             left[++depth] = h.kind == KIND_MAP ? 2 * h.value : h.value;
             break;
         case KIND_UINT:
-        case KIND_BOOL: break;
+        case KIND_BOOL:
+            break;
         }
     }
 }

@@ -69,7 +69,7 @@ qk_err qk_pool_run(struct qk_pool *pool, void (*fn)(void *arg), void *arg)
     qk_err err = QK_E_BUSY;
     pthread_mutex_lock(&pool->lock);
     if (!pool->stopping && pool->len < pool->cap) {
-        pool->ring[(pool->head + pool->len) % pool->cap] = (struct job){ fn, arg };
+        pool->ring[(pool->head + pool->len) % pool->cap] = (struct job){fn, arg};
         pool->len++;
         pthread_cond_signal(&pool->work);
         err = QK_OK;

@@ -19,7 +19,7 @@ static qk_err system_fill(struct qk_rng *rng, uint8_t *out, size_t len)
 
 struct qk_rng *qk_rng_system(void)
 {
-    static struct qk_rng rng = { system_fill };
+    static struct qk_rng rng = {system_fill};
     return &rng;
 }
 

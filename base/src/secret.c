@@ -21,7 +21,7 @@ void qk_locked_free(void *p)
 qk_err qk_harden_process(void)
 {
     QK_ENSURE(sodium_init() >= 0, QK_E_RNG);
-    const struct rlimit none = { 0, 0 };
+    const struct rlimit none = {0, 0};
     QK_ENSURE(setrlimit(RLIMIT_CORE, &none) == 0, QK_E_IO);
     QK_ENSURE(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, QK_E_IO);
     return QK_OK;

@@ -14,11 +14,11 @@ struct qk_bytes {
     size_t len;
 };
 
-#define QK_BYTES(array) ((struct qk_bytes){ (array), sizeof(array) })
+#define QK_BYTES(array) ((struct qk_bytes){(array), sizeof(array)})
 
 static inline struct qk_bytes qk_bytes(const void *p, size_t len)
 {
-    return (struct qk_bytes){ (const uint8_t *)p, len };
+    return (struct qk_bytes){(const uint8_t *)p, len};
 }
 
 /** A view of a NUL-terminated string, without the NUL. */
@@ -53,8 +53,14 @@ struct qk_buf {
     qk_err err;  /* QK_OK, QK_E_TOO_LARGE or QK_E_NOMEM */
 };
 
-#define QK_BUF(max_len) { .max = (max_len) }
-#define QK_BUF_SECRET(max_len) { .max = (max_len), .secret = true }
+#define QK_BUF(max_len)                                                                            \
+    {                                                                                              \
+        .max = (max_len)                                                                           \
+    }
+#define QK_BUF_SECRET(max_len)                                                                     \
+    {                                                                                              \
+        .max = (max_len), .secret = true                                                           \
+    }
 
 /** Append len bytes; src may be NULL iff len is 0. */
 void qk_buf_add(struct qk_buf *b, const void *src, size_t len);
@@ -74,7 +80,8 @@ static inline struct qk_bytes qk_buf_view(const struct qk_buf *b)
 {
     return qk_bytes(b->p, b->len);
 }
-/** A NUL-terminated view of the text so far (the NUL is not counted in len). NULL once err is set. */
+/** A NUL-terminated view of the text so far (the NUL is not counted in len). NULL once err is set.
+ */
 const char *qk_buf_cstr(struct qk_buf *b);
 
 #define QK_AUTO_BUF __attribute__((cleanup(qk_buf_free))) struct qk_buf
@@ -109,7 +116,8 @@ static inline void qk_put_u64(uint8_t *p, uint64_t v)
 
 /** Lower-case hexadecimal of len bytes plus NUL into out (2*len+1 bytes). */
 void qk_hex(const uint8_t *src, size_t len, char *out);
-/** Exactly 2*len hexadecimal digits (either case) into out (len bytes); QK_E_MALFORMED otherwise. */
+/** Exactly 2*len hexadecimal digits (either case) into out (len bytes); QK_E_MALFORMED otherwise.
+ */
 QK_MUST_USE qk_err qk_unhex(struct qk_bytes text, uint8_t *out, size_t len);
 
 /** Standard base64 with padding, appended to b. */

@@ -16,13 +16,13 @@ enum qk_opt_type { QK_OPT_TEXT, QK_OPT_PATH, QK_OPT_NUMBER, QK_OPT_BOOL };
 struct qk_opt {
     const char *name; /* as in the file, for example "listen" */
     enum qk_opt_type type;
-    const char *unit;      /* "ms", "bytes", ... or "" */
-    const char *preset;    /* default as text; NULL: required */
-    uint64_t min, max;     /* for numbers, inclusive */
-    const char *effect;    /* what it does: full sentences, for --help and docs */
-    const char *danger;    /* what a bad choice costs, or "" */
-    size_t offset;         /* of the field in the result struct: char * (TEXT, PATH; owned),
-                              uint64_t (NUMBER), bool (BOOL) */
+    const char *unit;   /* "ms", "bytes", ... or "" */
+    const char *preset; /* default as text; NULL: required */
+    uint64_t min, max;  /* for numbers, inclusive */
+    const char *effect; /* what it does: full sentences, for --help and docs */
+    const char *danger; /* what a bad choice costs, or "" */
+    size_t offset;      /* of the field in the result struct: char * (TEXT, PATH; owned),
+                           uint64_t (NUMBER), bool (BOOL) */
 };
 
 /** Read path into the struct at out (zeroed before). On error a message for people is put in why

@@ -45,18 +45,18 @@ static inline bool qk_peer_fault(qk_err err)
     return err >= 200 && err < 400;
 }
 
-#define QK_MUST_USE __attribute__((warn_unused_result))
+#define QK_MUST_USE          __attribute__((warn_unused_result))
 #define QK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-#define QK_ENSURE(cond, err)            \
-    do {                                \
-        if (!(cond)) return (err);      \
+#define QK_ENSURE(cond, err)                                                                       \
+    do {                                                                                           \
+        if (!(cond)) return (err);                                                                 \
     } while (0)
 
-#define QK_TRY(expr)                    \
-    do {                                \
-        qk_err e_ = (expr);             \
-        if (e_ != QK_OK) return e_;     \
+#define QK_TRY(expr)                                                                               \
+    do {                                                                                           \
+        qk_err e_ = (expr);                                                                        \
+        if (e_ != QK_OK) return e_;                                                                \
     } while (0)
 
 #define QK_COUNT(array) (sizeof(array) / sizeof *(array))

@@ -22,13 +22,13 @@ struct qk_field {
     int64_t num;
 };
 
-#define QK_F_STR(n, v) ((struct qk_field){ .name = (n), .kind = QK_F_KIND_STR, .str = (v) })
-#define QK_F_TEXT(n, view) \
-    ((struct qk_field){ .name = (n), .kind = QK_F_KIND_BYTES, .bytes = (view) })
-#define QK_F_HEX(n, ptr, size) \
-    ((struct qk_field){ .name = (n), .kind = QK_F_KIND_HEX, .bytes = qk_bytes((ptr), (size)) })
-#define QK_F_INT(n, v) ((struct qk_field){ .name = (n), .kind = QK_F_KIND_INT, .num = (int64_t)(v) })
-#define QK_F_ERR(e) QK_F_STR("err", qk_err_name(e))
+#define QK_F_STR(n, v) ((struct qk_field){.name = (n), .kind = QK_F_KIND_STR, .str = (v)})
+#define QK_F_TEXT(n, view)                                                                         \
+    ((struct qk_field){.name = (n), .kind = QK_F_KIND_BYTES, .bytes = (view)})
+#define QK_F_HEX(n, ptr, size)                                                                     \
+    ((struct qk_field){.name = (n), .kind = QK_F_KIND_HEX, .bytes = qk_bytes((ptr), (size))})
+#define QK_F_INT(n, v) ((struct qk_field){.name = (n), .kind = QK_F_KIND_INT, .num = (int64_t)(v)})
+#define QK_F_ERR(e)    QK_F_STR("err", qk_err_name(e))
 
 /** Where lines go and what is kept. program is borrowed for good. fd -1 silences. */
 void qk_log_setup(int fd, enum qk_level least, const char *program);
@@ -38,11 +38,11 @@ QK_MUST_USE qk_err qk_log_level_parse(const char *text, enum qk_level *out);
 
 void qk_log_fields(enum qk_level level, const char *event, const struct qk_field *fields);
 
-#define qk_log(level, event, ...)                                                          \
-    do {                                                                                   \
-        if (qk_log_enabled(level))                                                         \
-            qk_log_fields((level), (event),                                                \
-                (const struct qk_field[]){ __VA_ARGS__ __VA_OPT__(, ) { .name = NULL } }); \
+#define qk_log(level, event, ...)                                                                  \
+    do {                                                                                           \
+        if (qk_log_enabled(level))                                                                 \
+            qk_log_fields((level), (event),                                                        \
+                (const struct qk_field[]){__VA_ARGS__ __VA_OPT__(, ){.name = NULL}});              \
     } while (0)
 
 /** Append a JSON string literal of text (quotes included), invalid UTF-8 and control characters

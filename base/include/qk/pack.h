@@ -42,7 +42,7 @@ struct qk_unpack {
 
 static inline struct qk_unpack qk_unpack(struct qk_bytes in)
 {
-    return (struct qk_unpack){ in.p, in.p + in.len, QK_OK };
+    return (struct qk_unpack){in.p, in.p + in.len, QK_OK};
 }
 
 /** A map of exactly n pairs. */
@@ -65,7 +65,8 @@ QK_MUST_USE qk_err qk_unpack_raw(struct qk_unpack *u, uint32_t max_items, struct
 QK_MUST_USE qk_err qk_unpack_end(struct qk_unpack *u);
 
 /* Key and value at once. */
-QK_MUST_USE qk_err qk_unpack_key_uint(struct qk_unpack *u, const char *k, uint64_t max, uint64_t *v);
+QK_MUST_USE qk_err qk_unpack_key_uint(
+    struct qk_unpack *u, const char *k, uint64_t max, uint64_t *v);
 QK_MUST_USE qk_err qk_unpack_key_bool(struct qk_unpack *u, const char *k, bool *v);
 QK_MUST_USE qk_err qk_unpack_key_str(
     struct qk_unpack *u, const char *k, size_t min, size_t max, struct qk_bytes *v);

@@ -26,7 +26,7 @@ static inline void qk_sec32_wipe(struct qk_sec32 *s)
 }
 
 /* A local that is wiped on every way out of its scope. */
-#define QK_SEC32(name) __attribute__((cleanup(qk_sec32_wipe))) struct qk_sec32 name = { { 0 } }
+#define QK_SEC32(name) __attribute__((cleanup(qk_sec32_wipe))) struct qk_sec32 name = {{0}}
 
 /** Zeroed, locked, undumpable memory between guard pages. NULL when the lock limit is reached.
  *  Costs at least three pages: for long-lived secrets, not for every scalar. */

@@ -32,25 +32,25 @@ static inline void qk_test_check_leaks(void)
         cr_assert_eq(__lsan_do_recoverable_leak_check(), 0, "memory leaked");
 }
 
-#define QK_TEST(suite_name, test_name)                                       \
-    static void suite_name##_##test_name##_body(void);                       \
-    Test(suite_name, test_name, .timeout = QK_TEST_TIMEOUT_S)                \
-    {                                                                        \
-        suite_name##_##test_name##_body();                                   \
-        qk_test_check_leaks();                                               \
-    }                                                                        \
+#define QK_TEST(suite_name, test_name)                                                             \
+    static void suite_name##_##test_name##_body(void);                                             \
+    Test(suite_name, test_name, .timeout = QK_TEST_TIMEOUT_S)                                      \
+    {                                                                                              \
+        suite_name##_##test_name##_body();                                                         \
+        qk_test_check_leaks();                                                                     \
+    }                                                                                              \
     static void suite_name##_##test_name##_body(void)
 
 /** The exact status is part of the claim. */
-#define qk_assert_ok(expr)                                                              \
-    do {                                                                                \
-        qk_err qk_got_ = (expr);                                                        \
-        cr_assert_eq(qk_got_, QK_OK, "%s gave %s", #expr, qk_err_name(qk_got_));        \
+#define qk_assert_ok(expr)                                                                         \
+    do {                                                                                           \
+        qk_err qk_got_ = (expr);                                                                   \
+        cr_assert_eq(qk_got_, QK_OK, "%s gave %s", #expr, qk_err_name(qk_got_));                   \
     } while (0)
-#define qk_assert_err(expr, want)                                                       \
-    do {                                                                                \
-        qk_err qk_got_ = (expr);                                                        \
-        cr_assert_eq(qk_got_, (want), "%s gave %s", #expr, qk_err_name(qk_got_));       \
+#define qk_assert_err(expr, want)                                                                  \
+    do {                                                                                           \
+        qk_err qk_got_ = (expr);                                                                   \
+        cr_assert_eq(qk_got_, (want), "%s gave %s", #expr, qk_err_name(qk_got_));                  \
     } while (0)
 
 #endif

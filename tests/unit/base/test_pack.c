@@ -26,20 +26,20 @@ QK_TEST(pack, C_7_refuses_every_form_that_is_not_canonical)
         uint8_t bytes[8];
         size_t len;
     } bad[] = {
-        { "uint8 that fits fixint", { 0xcc, 0x7f }, 2 },
-        { "uint16 that fits uint8", { 0xcd, 0x00, 0xff }, 3 },
-        { "uint32 that fits uint16", { 0xce, 0, 0, 0xff, 0xff }, 5 },
-        { "negative", { 0xff }, 1 },
-        { "nil", { 0xc0 }, 1 },
-        { "float", { 0xca, 0, 0, 0, 0 }, 5 },
-        { "extension", { 0xd4, 1, 1 }, 3 },
-        { "array of 268 million", { 0xdd, 0x0f, 0xff, 0xff, 0xff }, 5 },
-        { "bin of 4 GiB", { 0xc6, 0xff, 0xff, 0xff, 0xff }, 5 },
-        { "bin16 that fits bin8", { 0xc5, 0x00, 0x01, 0x41 }, 4 },
-        { "truncated", { 0xcd, 0x01 }, 2 },
-        { "str with invalid UTF-8", { 0xa1, 0xff }, 2 },
-        { "map with half a pair", { 0x81, 0xa1, 0x61 }, 3 },
-        { "nothing", { 0 }, 0 },
+        {"uint8 that fits fixint", {0xcc, 0x7f}, 2},
+        {"uint16 that fits uint8", {0xcd, 0x00, 0xff}, 3},
+        {"uint32 that fits uint16", {0xce, 0, 0, 0xff, 0xff}, 5},
+        {"negative", {0xff}, 1},
+        {"nil", {0xc0}, 1},
+        {"float", {0xca, 0, 0, 0, 0}, 5},
+        {"extension", {0xd4, 1, 1}, 3},
+        {"array of 268 million", {0xdd, 0x0f, 0xff, 0xff, 0xff}, 5},
+        {"bin of 4 GiB", {0xc6, 0xff, 0xff, 0xff, 0xff}, 5},
+        {"bin16 that fits bin8", {0xc5, 0x00, 0x01, 0x41}, 4},
+        {"truncated", {0xcd, 0x01}, 2},
+        {"str with invalid UTF-8", {0xa1, 0xff}, 2},
+        {"map with half a pair", {0x81, 0xa1, 0x61}, 3},
+        {"nothing", {0}, 0},
     };
     for (size_t i = 0; i < QK_COUNT(bad); i++) {
         struct qk_unpack u = qk_unpack(qk_bytes(bad[i].bytes, bad[i].len));

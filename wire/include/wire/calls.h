@@ -43,11 +43,11 @@ struct wire_call {
     char request_id[37]; /* uuid text, for logs on both sides */
 
     /* OP */
-    struct qk_bytes raw;      /* the request as the caller signed it (kms_raw_request) */
-    struct qk_bytes proposal; /* what the coordinator picked (kms_proposal), or empty */
+    struct qk_bytes raw;                 /* the request as the caller signed it (kms_raw_request) */
+    struct qk_bytes proposal;            /* what the coordinator picked (kms_proposal), or empty */
     uint16_t peers[WIRE_CALL_PEERS_MAX]; /* the nodes that take part, ascending */
     uint32_t n_peers;
-    uint8_t rnd[32];     /* the requester's random bytes of protocols/00 section 4 */
+    uint8_t rnd[32];        /* the requester's random bytes of protocols/00 section 4 */
     struct qk_bytes presig; /* 32 bytes: the presignature to spend; empty: sign online */
 
     /* OP, DUE: what the call rests on */
