@@ -14,6 +14,7 @@ static const struct fault_name {
 } names[] = {
     {"AccessDeniedException", 400, "AccessDenied", 403},
     {"AlreadyExistsException", 400, NULL, 0},
+    {"CustomKeyStoreNotFoundException", 400, NULL, 0},
     {"DependencyTimeoutException", 503, NULL, 0},
     {"DisabledException", 400, NULL, 0},
     {"DryRunOperationException", 400, NULL, 0},

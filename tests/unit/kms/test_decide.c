@@ -25,6 +25,10 @@ static void expect(struct kit_world *w, const char *who, const char *target, con
     cr_assert_eq(err, QK_E_DENIED, "%s %s gave %s", target, full, qk_err_name(err));
     cr_expect_str_eq(w->fault.type, type, "%s %s", target, full);
     cr_expect_eq(w->fault.has_message, text != NULL);
+    struct kms_fault relayed; /* every fault must survive the way from a node */
+    qk_assert_ok(kms_fault_from_parts(
+        qk_str(w->fault.type), qk_str(w->fault.message), w->fault.has_message, &relayed));
+    cr_expect_eq(relayed.http_status, w->fault.http_status);
     if (text == NULL) return;
     if (k)
         snprintf(want, sizeof want, "%.*s%s%s", (int)(k - text), text, w->arn, k + 2);

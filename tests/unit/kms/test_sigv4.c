@@ -145,6 +145,8 @@ static void expect(const struct kms_raw *raw, uint64_t now, const char *type, co
     cr_expect_str_eq(fault.type, type, "for %s", message);
     cr_expect_str_eq(fault.message, message);
     cr_expect_eq(fault.http_status, 400);
+    struct kms_fault relayed; /* every fault must survive the way from a node */
+    qk_assert_ok(kms_fault_from_parts(qk_str(fault.type), qk_str(fault.message), true, &relayed));
 }
 
 QK_TEST(sigv4, a_signed_request_verifies)

@@ -13,6 +13,9 @@ static void expect(const char *target, const char *body, const char *type, const
     cr_assert_eq(err, QK_E_DENIED, "%s %s gave %s", target, body, qk_err_name(err));
     cr_expect_str_eq(fault.type, type, "%s", body);
     cr_expect_eq(fault.has_message, message != NULL);
+    struct kms_fault relayed; /* every fault must survive the way from a node */
+    qk_assert_ok(kms_fault_from_parts(
+        qk_str(fault.type), qk_str(fault.message), fault.has_message, &relayed));
     if (message != NULL) cr_expect_str_eq(fault.message, message);
 }
 
