@@ -5,19 +5,19 @@
 #define AT(field) offsetof(struct coord_config, field)
 #define TEXT(n, preset, effect, danger)                                                            \
     {                                                                                              \
-        #n, QK_OPT_TEXT, "", preset, 0, 0, effect, danger, AT(n)                                   \
+#n, QK_OPT_TEXT, "", preset, 0, 0, effect, danger, AT(n)                                   \
     }
 #define FILE_PATH(n, preset, effect, danger)                                                       \
     {                                                                                              \
-        #n, QK_OPT_PATH, "", preset, 0, 0, effect, danger, AT(n)                                   \
+#n, QK_OPT_PATH, "", preset, 0, 0, effect, danger, AT(n)                                   \
     }
 #define NUMBER(n, unit, preset, min, max, effect, danger)                                          \
     {                                                                                              \
-        #n, QK_OPT_NUMBER, unit, preset, min, max, effect, danger, AT(n)                           \
+#n, QK_OPT_NUMBER, unit, preset, min, max, effect, danger, AT(n)                           \
     }
 #define BOOL(n, preset, effect, danger)                                                            \
     {                                                                                              \
-        #n, QK_OPT_BOOL, "", preset, 0, 0, effect, danger, AT(n)                                   \
+#n, QK_OPT_BOOL, "", preset, 0, 0, effect, danger, AT(n)                                   \
     }
 
 const struct qk_opt coord_config_table[] = {

@@ -1,4 +1,5 @@
-/** Options of qkms-coordinator: one table feeds the parser, the sample file and docs (qk/conf.h). */
+/** Options of qkms-coordinator: one table feeds the parser, the sample file and docs (qk/conf.h).
+ */
 #ifndef COORD_CONFIG_H
 #define COORD_CONFIG_H
 
@@ -19,7 +20,7 @@ struct coord_config {
     /* what we keep */
     char *store;
     char *audit;
-    char *pid_file; /* "": none */
+    char *pid_file;   /* "": none */
     char *ports_file; /* "": none; the bound ports, one a line: for port 0 in tests */
     /* how we run */
     char *log_level;

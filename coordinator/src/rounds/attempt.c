@@ -5,7 +5,7 @@
 #include "qk/log.h"
 
 enum {
-    NEED_MAX = 12,         /* rounds of asking for records, per node */
+    NEED_MAX = 12, /* rounds of asking for records, per node */
     REFUSED_COOL_MS = 30000,
 };
 
@@ -34,7 +34,8 @@ static void attached_free(struct attached *a)
 static bool ref_known(const struct wire_call *call, const struct wire_ref *want)
 {
     for (uint32_t i = 0; i < call->n_refs; i++)
-        if (call->refs[i].kind == want->kind && qk_bytes_eq(call->refs[i].id, want->id)) return true;
+        if (call->refs[i].kind == want->kind && qk_bytes_eq(call->refs[i].id, want->id))
+            return true;
     return false;
 }
 
@@ -80,7 +81,8 @@ static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
         QK_TRY(attach(ask->engine->store, &reply->answer.refs[i], &call, a));
     for (size_t i = 0; i < a->n; i++) {
         call.records[i] = qk_buf_view(&a->entries[i].certified);
-        QK_TRY(name_ref(&call, &a->entries[i].r)); /* one asked for earlier, not ours to begin with */
+        QK_TRY(
+            name_ref(&call, &a->entries[i].r)); /* one asked for earlier, not ours to begin with */
     }
     call.n_records = (uint32_t)a->n;
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
@@ -160,8 +162,7 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
     wire_call_encode(&bytes, ask->call);
     QK_TRY(bytes.err);
-    struct gathering s = {
-        .ask = ask, .out = out, .until_ms = qk_mono_ms() + ask->timeout_ms + 100};
+    struct gathering s = {.ask = ask, .out = out, .until_ms = qk_mono_ms() + ask->timeout_ms + 100};
     s.attached = calloc(ask->n_set, sizeof *s.attached);
     QK_ENSURE(s.attached != NULL, QK_E_NOMEM);
     qk_err err = coord_gather_new(&s.g, ask->engine->nodes);
@@ -179,8 +180,8 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
 
 /* ---- what it says about the nodes ---- */
 
-static void judge_retry(const struct coord_ask *ask, const struct coord_reply *r,
-    struct coord_doubts *d)
+static void judge_retry(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
 {
     coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_RETRY);
     /* Blame is hearsay: it steers the next choice and nothing else. */
@@ -191,8 +192,8 @@ static void judge_retry(const struct coord_ask *ask, const struct coord_reply *r
         QK_F_TEXT("why", r->answer.fault_message));
 }
 
-static void judge_refused(const struct coord_ask *ask, const struct coord_reply *r,
-    struct coord_doubts *d)
+static void judge_refused(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
 {
     atomic_fetch_add(&ask->engine->counts.refused, 1);
     coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_LOST);
@@ -201,8 +202,8 @@ static void judge_refused(const struct coord_ask *ask, const struct coord_reply 
         QK_F_INT("node", r->node), QK_F_TEXT("why", r->answer.fault_message));
 }
 
-static void judge_one(const struct coord_ask *ask, const struct coord_attempt *a, size_t i,
-    struct coord_doubts *d)
+static void judge_one(
+    const struct coord_ask *ask, const struct coord_attempt *a, size_t i, struct coord_doubts *d)
 {
     const struct coord_reply *r = &a->replies[i];
     if (!a->got[i]) { /* silent, or cut off by the grace after another's failure */

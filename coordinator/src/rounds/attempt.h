@@ -14,10 +14,10 @@ struct coord_ask {
 };
 
 struct coord_attempt {
-    size_t n;                                      /* of the set */
-    bool got[WIRE_NODES_MAX];                      /* by position in the set */
-    struct coord_reply replies[WIRE_NODES_MAX];    /* where got: final (never NEED) */
-    bool stale;                                    /* some node holds newer records */
+    size_t n;                                   /* of the set */
+    bool got[WIRE_NODES_MAX];                   /* by position in the set */
+    struct coord_reply replies[WIRE_NODES_MAX]; /* where got: final (never NEED) */
+    bool stale;                                 /* some node holds newer records */
     bool all_ok;
 };
 

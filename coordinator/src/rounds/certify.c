@@ -49,9 +49,8 @@ qk_err coord_certify(const struct wire_cluster *cluster, const struct coord_atte
         return QK_E_MISMATCH;
     }
     for (size_t i = 0; i < n; i++) {
-        struct qk_bytes record = expected != NULL
-                                     ? expected[i]
-                                     : attempt->replies[0].answer.signed_records[i].record;
+        struct qk_bytes record =
+            expected != NULL ? expected[i] : attempt->replies[0].answer.signed_records[i].record;
         qk_err err = certify_one(cluster, attempt, i, record, &out->bytes[i], liar);
         out->n = i + 1;
         if (err == QK_OK) continue;

@@ -119,8 +119,8 @@ static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *sta
     return err;
 }
 
-static qk_err due_one(
-    struct coord_engine *e, struct coord_keeper *keeper, const struct kms_record *r, uint64_t now_ms)
+static qk_err due_one(struct coord_engine *e, struct coord_keeper *keeper,
+    const struct kms_record *r, uint64_t now_ms)
 {
     struct kms_record next;
     QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);

@@ -10,7 +10,8 @@ QK_MUST_USE qk_err coord_fetch_all(struct coord_engine *e, uint16_t node);
 
 /** Certify, store and publish the end of every key pending deletion whose time was at or before
  *  now_ms. One key's trouble is logged and does not keep the others. Blocks. */
-QK_MUST_USE qk_err coord_due_run(struct coord_engine *e, struct coord_keeper *keeper, uint64_t now_ms);
+QK_MUST_USE qk_err coord_due_run(
+    struct coord_engine *e, struct coord_keeper *keeper, uint64_t now_ms);
 
 /** A fresh request id: UUID text and NUL. QK_E_RNG. */
 QK_MUST_USE qk_err coord_request_id(char out[static 37]);

@@ -6,8 +6,8 @@
 #include "mpc/ecdsa.h"
 #include "mpc/session.h"
 
-static qk_err decode_parts(const struct coord_attempt *a, unsigned curve,
-    struct mpc_ecdsa_part *parts, uint16_t *liar)
+static qk_err decode_parts(
+    const struct coord_attempt *a, unsigned curve, struct mpc_ecdsa_part *parts, uint16_t *liar)
 {
     for (size_t i = 0; i < a->n; i++) {
         qk_err err = mpc_ecdsa_part_decode(&parts[i], curve, a->replies[i].answer.part);
@@ -62,7 +62,8 @@ qk_err coord_verify_signature(
     QK_ENSURE(pk != NULL, QK_E_CORRUPT);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pk, NULL);
     bool ready = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1;
-    bool good = ready && EVP_PKEY_verify(ctx, signature.p, signature.len, digest.p, digest.len) == 1;
+    bool good =
+        ready && EVP_PKEY_verify(ctx, signature.p, signature.len, digest.p, digest.len) == 1;
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(pk);
     if (!ready) return QK_E_CRYPTO;

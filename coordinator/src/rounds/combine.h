@@ -34,6 +34,7 @@ QK_MUST_USE qk_err coord_verify_signature(
 /** Does the key material that nodes report for a new key hold together: the public key record
  *  decodes, is of this key id, curve and cluster, its points lie on one polynomial, and spki is
  *  its public key? QK_E_MISMATCH otherwise. */
-QK_MUST_USE qk_err coord_check_created(const struct wire_cluster *cluster, const struct kms_key *key);
+QK_MUST_USE qk_err coord_check_created(
+    const struct wire_cluster *cluster, const struct kms_key *key);
 
 #endif

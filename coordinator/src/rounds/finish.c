@@ -14,8 +14,7 @@ static qk_err reject(struct coord_op *op, const struct coord_attempt *a, uint16_
         QK_F_STR("what", what), QK_F_INT("node", liar), QK_F_ERR(why));
     for (size_t i = 0; i < a->n; i++) {
         if (liar == 0) coord_doubt(op->engine->nodes, &op->doubts, op->set[i], COORD_DOUBT_RETRY);
-        if (liar == op->set[i])
-            coord_doubt(op->engine->nodes, &op->doubts, liar, COORD_DOUBT_LIAR);
+        if (liar == op->set[i]) coord_doubt(op->engine->nodes, &op->doubts, liar, COORD_DOUBT_LIAR);
     }
     return why >= 500 && why != QK_E_CORRUPT ? why : QK_OK;
 }
@@ -91,8 +90,8 @@ static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct 
     if (all) QK_TRY(read_created(op, a, &created));
     struct kms_change *change = calloc(1, sizeof *change);
     QK_ENSURE(change != NULL, QK_E_NOMEM);
-    qk_err err = kms_transition(&op->ctx, &op->req, &op->recs, &op->prop, &op->decision,
-        all ? &created : NULL, change);
+    qk_err err = kms_transition(
+        &op->ctx, &op->req, &op->recs, &op->prop, &op->decision, all ? &created : NULL, change);
     for (size_t i = 0; i < change->n && err == QK_OK; i++) {
         out->bytes[i] = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
         out->n = i + 1;
@@ -157,8 +156,7 @@ static qk_err finish_change(
     struct expected e = {.n = 0};
     uint16_t liar = 0;
     qk_err err = expect(op, a, &e);
-    if (err == QK_OK)
-        err = coord_certify(op->engine->cluster, a, e.views, e.n, &op->made, &liar);
+    if (err == QK_OK) err = coord_certify(op->engine->cluster, a, e.views, e.n, &op->made, &liar);
     expected_free(&e);
     if (err != QK_OK) {
         atomic_fetch_add(&op->engine->counts.bad_certificates, 1);
@@ -168,8 +166,8 @@ static qk_err finish_change(
     return *step == COORD_DONE ? keep_sealed(op, a) : QK_OK;
 }
 
-qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask,
-    const struct coord_attempt *a, enum coord_step *step)
+qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, const struct coord_attempt *a,
+    enum coord_step *step)
 {
     if (coord_votes_count(&op->votes) > 0) {
         atomic_fetch_add(&op->engine->counts.lone_faults, 1);

@@ -52,8 +52,8 @@ static bool stopping(struct coord_keeper *k)
 
 /* ---- publishing ---- */
 
-static struct item *item_new(struct coord_keeper *k, const char *request_id,
-    const struct qk_bytes *certified, size_t n)
+static struct item *item_new(
+    struct coord_keeper *k, const char *request_id, const struct qk_bytes *certified, size_t n)
 {
     const struct wire_cluster *c = k->config.engine->cluster;
     struct item *it = calloc(1, sizeof *it);
@@ -76,7 +76,8 @@ static void acknowledge(struct coord_keeper *k, struct item *it, const struct co
     bool taken = r->err == QK_OK && r->answer.status == WIRE_ANSWER_OK;
     for (size_t i = 0; i < c->n; i++)
         if (c->nodes[i].id == r->node && taken) it->pending[i] = false;
-    if (!taken) qk_log(QK_INFO, "publish.unacknowledged", QK_F_INT("node", r->node), QK_F_ERR(r->err));
+    if (!taken)
+        qk_log(QK_INFO, "publish.unacknowledged", QK_F_INT("node", r->node), QK_F_ERR(r->err));
 }
 
 /* Tell every pending node that is up; forget those that are down. */
@@ -121,8 +122,8 @@ static void put_back(struct coord_keeper *k, struct item *it)
     if (!room) item_free(it);
 }
 
-void coord_keeper_publish(struct coord_keeper *k, const char *request_id,
-    const struct qk_bytes *certified, size_t n)
+void coord_keeper_publish(
+    struct coord_keeper *k, const char *request_id, const struct qk_bytes *certified, size_t n)
 {
     struct item *it = item_new(k, request_id, certified, n);
     if (it == NULL) return; /* nodes ask for what they lack */

@@ -23,8 +23,8 @@ void coord_keeper_free(struct coord_keeper *k);
 /** Tell every node; wait publish_wait_ms for those that are up; the rest is repeated in the
  *  background. A node that is down is not waited for: it will ask (NEED) when it meets the record.
  *  Never fails: the records are certified and stored already. */
-void coord_keeper_publish(struct coord_keeper *k, const char *request_id,
-    const struct qk_bytes *certified, size_t n);
+void coord_keeper_publish(
+    struct coord_keeper *k, const char *request_id, const struct qk_bytes *certified, size_t n);
 
 /** A node's link came up: fetch what it holds, once per node and process. Must not block. */
 void coord_keeper_node_up(struct coord_keeper *k, uint16_t node);

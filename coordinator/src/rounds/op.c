@@ -9,8 +9,8 @@ enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2 };
 
 /* ---- what the request rests on ---- */
 
-static qk_err load_one(struct coord_op *op, const struct kms_ref *ref, struct coord_entry *e,
-    struct kms_record **r)
+static qk_err load_one(
+    struct coord_op *op, const struct kms_ref *ref, struct coord_entry *e, struct kms_record **r)
 {
     coord_entry_free(e);
     qk_err err = coord_store_get(op->engine->store, ref, e);
@@ -60,8 +60,8 @@ static qk_err start_over(struct coord_op *op)
 
 /* ---- the call ---- */
 
-static void name_ref(struct wire_call *call, enum kms_kind kind, const char *id,
-    const struct kms_record *r)
+static void name_ref(
+    struct wire_call *call, enum kms_kind kind, const char *id, const struct kms_record *r)
 {
     struct wire_ref *ref = &call->refs[call->n_refs++];
     *ref = (struct wire_ref){.kind = (uint8_t)kind, .id = qk_str(id)};
@@ -198,8 +198,8 @@ static qk_err attempt(
     if (err == QK_E_BUSY) return QK_OK;
     QK_TRY(err);
     struct wire_call call;
-    struct texts t = {.raw = QK_BUF(KMS_RAW_ENCODED_MAX),
-        .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX)};
+    struct texts t = {
+        .raw = QK_BUF(KMS_RAW_ENCODED_MAX), .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX)};
     err = build_call(op, &call, &t);
     if (spend) call.presig = qk_bytes(presig, 32);
     struct coord_ask ask = {.engine = op->engine,

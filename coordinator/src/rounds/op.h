@@ -30,8 +30,8 @@ struct coord_op {
     struct kms_context ctx;
 
     /* the request */
-    enum kms_op op;    /* KMS_OP_COUNT: unknown */
-    bool parsed;       /* req is valid; else the nodes are asked who calls and why it is wrong */
+    enum kms_op op; /* KMS_OP_COUNT: unknown */
+    bool parsed;    /* req is valid; else the nodes are asked who calls and why it is wrong */
     struct kms_request req;
     bool by_operator;
     struct kms_operator oper;

@@ -23,8 +23,8 @@ static qk_err take_one(struct kms_fault **slot, const struct coord_reply *r)
     return QK_OK;
 }
 
-qk_err coord_votes_take(struct coord_votes *v, const struct wire_cluster *cluster,
-    const struct coord_attempt *attempt)
+qk_err coord_votes_take(
+    struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_attempt *attempt)
 {
     for (size_t k = 0; k < attempt->n; k++)
         for (size_t i = 0; i < cluster->n && attempt->got[k]; i++)

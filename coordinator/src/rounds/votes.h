@@ -12,8 +12,8 @@ void coord_votes_free(struct coord_votes *v);
 
 /** Note the faults of an attempt: a node's newest word counts. A fault that this library does not
  *  know is no vote. */
-QK_MUST_USE qk_err coord_votes_take(struct coord_votes *v, const struct wire_cluster *cluster,
-    const struct coord_attempt *attempt);
+QK_MUST_USE qk_err coord_votes_take(
+    struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_attempt *attempt);
 /** True iff t nodes told the same fault, put in *out. When t agree on its name but not on its text
  *  (a text may carry a node's own clock) the text is left out. */
 bool coord_votes_agree(const struct coord_votes *v, size_t t, struct kms_fault *out);

@@ -110,7 +110,8 @@ static json_t *parameters(const struct coord_op *op)
     return o;
 }
 
-/* What was made, in the words of the answer; not for access keys, whose answers hold sealed parts. */
+/* What was made, in the words of the answer; not for access keys, whose answers hold sealed parts.
+ */
 static json_t *elements(const struct coord_op *op, const struct coord_answer *answer)
 {
     if (answer->error_type != NULL || op->n_made == 0) return json_null();
@@ -134,9 +135,9 @@ static json_t *identity(const struct coord_op *op)
     coord_op_principal(op, arn);
     const struct kms_record *user = op->recs.slot[KMS_SLOT_USER];
     json_t *o = json_pack("{s:s,s:s}", "type",
-        op->by_operator    ? "Operator"
-        : user != NULL     ? "IAMUser"
-                           : "Unknown",
+        op->by_operator ? "Operator"
+        : user != NULL  ? "IAMUser"
+                        : "Unknown",
         "accountId", op->ctx.account);
     if (arn[0] != 0) (void)json_object_set_new(o, "arn", json_string(arn));
     if (user != NULL) {
@@ -172,9 +173,9 @@ static json_t *event(const struct coord_op *op, const struct coord_http_request 
     bool sts = known && info->service == KMS_SERVICE_STS;
     json_t *o = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o}", "eventVersion", "1.11",
         "userIdentity", identity(op), "eventTime", when, "eventSource",
-        sts ? "sts.amazonaws.com" : "kms.amazonaws.com", "eventName", known ? info->name : "Unknown",
-        "awsRegion", op->ctx.region, "sourceIPAddress", http->peer, "userAgent",
-        text(agent, AGENT_MAX));
+        sts ? "sts.amazonaws.com" : "kms.amazonaws.com", "eventName",
+        known ? info->name : "Unknown", "awsRegion", op->ctx.region, "sourceIPAddress", http->peer,
+        "userAgent", text(agent, AGENT_MAX));
     if (o == NULL) return NULL;
     (void)json_object_set_new(o, "requestParameters", parameters(op));
     (void)json_object_set_new(o, "responseElements", elements(op, answer));

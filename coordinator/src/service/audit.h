@@ -1,9 +1,9 @@
 /** Audit events in CloudTrail's shape, one JSON object a line, appended to a file.
  *
  *  Every request that named an operation or a caller is an event, allowed or denied. Never in it:
- *  messages, digests, signatures, plaintexts, sealed secrets. The nodes keep their own chained logs;
- *  this one is the coordinator's word only.
- *  A line is handed to the kernel before the caller is answered; it is not synced to disk.
+ *  messages, digests, signatures, plaintexts, sealed secrets. The nodes keep their own chained
+ * logs; this one is the coordinator's word only. A line is handed to the kernel before the caller
+ * is answered; it is not synced to disk.
  */
 #ifndef COORD_AUDIT_H
 #define COORD_AUDIT_H

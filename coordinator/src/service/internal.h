@@ -33,8 +33,8 @@ struct coord_service {
 bool coord_local_answer(struct coord_service *s, struct coord_http_request *req);
 /** Everything else, on a loop thread: to a worker, or turned away. */
 void coord_accept(void *service, struct coord_http_request *req);
-/** True iff operations can be served; for_init (GET /readyz?init): iff the ceremony of Initialize can
- *  begin. Otherwise why not. */
+/** True iff operations can be served; for_init (GET /readyz?init): iff the ceremony of Initialize
+ * can begin. Otherwise why not. */
 bool coord_ready(struct coord_service *s, bool for_init, char *why, size_t why_len);
 
 #endif

@@ -2,7 +2,8 @@
 #ifndef COORD_NOTIFY_H
 #define COORD_NOTIFY_H
 
-/** Send state, for example "READY=1". Does nothing without NOTIFY_SOCKET; failures do not matter. */
+/** Send state, for example "READY=1". Does nothing without NOTIFY_SOCKET; failures do not matter.
+ */
 void coord_notify(const char *state);
 
 #endif

@@ -126,8 +126,7 @@ static qk_err add_families(struct coord_numbers *n)
     return coord_metrics_on_write(n->src.metrics, mirror, n);
 }
 
-qk_err coord_numbers_new(
-    struct coord_numbers **out, const struct coord_numbers_sources *sources)
+qk_err coord_numbers_new(struct coord_numbers **out, const struct coord_numbers_sources *sources)
 {
     struct coord_numbers *n = calloc(1, sizeof *n);
     QK_ENSURE(n != NULL, QK_E_NOMEM);

@@ -28,8 +28,8 @@ static bool parse_address(const char *text, size_t len, bool plain, struct addre
     if (colon[1] < '0' || colon[1] > '9' || port > 65535) return false;
     if (*end != 0 && *end != ' ') return false;
     memcpy(a->hosts[a->n], text, host_len);
-    a->listen[a->n] = (struct coord_http_listen){
-        .host = a->hosts[a->n], .port = (uint16_t)port, .plain = plain};
+    a->listen[a->n] =
+        (struct coord_http_listen){.host = a->hosts[a->n], .port = (uint16_t)port, .plain = plain};
     a->n++;
     return true;
 }
@@ -145,8 +145,8 @@ static qk_err start(struct coord_service *s, char *why, size_t why_len)
     const struct coord_config *c = s->config;
     QK_TRY(load_identity(s, why, why_len));
     QK_TRY(say(coord_metrics_new(&s->metrics), why, why_len, "out of memory"));
-    QK_TRY(say(coord_audit_open(&s->audit, c->audit), why, why_len,
-        "the audit file cannot be opened"));
+    QK_TRY(say(
+        coord_audit_open(&s->audit, c->audit), why, why_len, "the audit file cannot be opened"));
     QK_TRY(start_engine(s, why, why_len));
     QK_TRY(say(qk_pool_new(&s->workers, "work", (unsigned)c->workers, c->queue), why, why_len,
         "the workers cannot start"));
@@ -154,8 +154,8 @@ static qk_err start(struct coord_service *s, char *why, size_t why_len)
     return start_http(s, why, why_len);
 }
 
-qk_err coord_service_start(struct coord_service **out, const struct coord_config *config,
-    char *why, size_t why_len)
+qk_err coord_service_start(
+    struct coord_service **out, const struct coord_config *config, char *why, size_t why_len)
 {
     struct coord_service *s = calloc(1, sizeof *s);
     QK_ENSURE(s != NULL, QK_E_NOMEM);

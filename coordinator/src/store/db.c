@@ -57,8 +57,8 @@ static qk_err check_meta(struct coord_store *s, char *why, size_t why_len)
     if (err == QK_OK) err = coord_db_err(sqlite3_step(st));
     (void)sqlite3_finalize(st);
     QK_TRY(err);
-    QK_TRY(coord_db_err(sqlite3_prepare_v2(
-        s->db, "SELECT value FROM meta WHERE name = 'cluster'", -1, &st, NULL)));
+    QK_TRY(coord_db_err(
+        sqlite3_prepare_v2(s->db, "SELECT value FROM meta WHERE name = 'cluster'", -1, &st, NULL)));
     int rc = sqlite3_step(st);
     bool ours = rc == SQLITE_ROW && qk_bytes_eq(coord_db_blob(st, 0), QK_BYTES(s->cluster->id));
     (void)sqlite3_finalize(st);

@@ -86,7 +86,8 @@ static qk_err current(
     return QK_OK;
 }
 
-static qk_err write_row(struct coord_store *s, const struct kms_record *r, struct qk_bytes certified)
+static qk_err write_row(
+    struct coord_store *s, const struct kms_record *r, struct qk_bytes certified)
 {
     bool key = r->kind == KMS_KIND_KEY;
     bool due = key && r->key.state == KMS_STATE_PENDING_DELETION;
