@@ -10,6 +10,7 @@
 #define SPARE_SLOTS 8     /* so that pings and "busy" are answered while max_calls are in hand */
 #define SEND_MS     10000 /* a caller that does not read its answer so long is cut off */
 #define TICK_MS     250
+#define DOOMED_MAX  64
 
 /* A slot is one REP context: receive, handle, send, receive, ... It is the user's wire_reply while
  * it is handled. */
@@ -30,6 +31,8 @@ struct wire_server {
     pthread_cond_t died;
     bool closing;
     unsigned n_handling;
+    nng_pipe doomed[DOOMED_MAX]; /* to be closed by the timer */
+    size_t n_doomed;
     size_t n_alive, n_slots;
     struct wire_reply *slots;
     size_t n_callers;
@@ -84,6 +87,22 @@ static void slot_send(struct wire_reply *slot, nng_msg *msg)
     nng_ctx_send(slot->ctx, slot->aio);
 }
 
+/* Not here and now: NNG 1.5.2 does not survive the closing of a pipe inside its own receive. */
+static void doom(struct wire_server *s, nng_pipe pipe)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    if (s->n_doomed < DOOMED_MAX) s->doomed[s->n_doomed++] = pipe;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void close_doomed(struct wire_server *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_doomed; i++) (void)nng_pipe_close(s->doomed[i]);
+    s->n_doomed = 0;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 static bool begin_handling(struct wire_reply *slot)
 {
     struct wire_server *s = slot->server;
@@ -111,7 +130,7 @@ static void on_request(struct wire_reply *slot, struct qk_bytes frame)
     } else if (frame.len < 2 || frame.p[0] != CALL_REQUEST ||
                frame.len > 1 + (size_t)WIRE_CALL_FRAME_MAX) {
         qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("caller", caller->name));
-        (void)nng_pipe_close(slot->pipe);
+        doom(s, slot->pipe);
         slot_receive(slot);
     } else if (!begin_handling(slot)) {
         slot_send(slot, call_frame(CALL_BUSY, qk_bytes(NULL, 0)));
@@ -129,7 +148,7 @@ static void on_slot(void *arg)
     (void)pthread_mutex_unlock(&slot->server->lock);
     nng_msg *msg = nng_aio_get_msg(slot->aio); /* received, or not sent */
     nng_aio_set_msg(slot->aio, NULL);
-    if (state == SENDING && rv == NNG_ETIMEDOUT) (void)nng_pipe_close(slot->pipe);
+    if (state == SENDING && rv == NNG_ETIMEDOUT) doom(slot->server, slot->pipe);
     if (state == RECEIVING && rv == 0) {
         slot->pipe = nng_msg_get_pipe(msg);
         /* once the user has the slot it may be answered and go round while we are still here:
@@ -186,6 +205,7 @@ static void on_tick(void *arg)
 {
     struct wire_server *s = arg;
     if (nng_aio_result(s->tick_aio) != 0 || is_closing(s)) return;
+    close_doomed(s);
     wire_listener_check(&s->listener, qk_mono_ms());
     nng_sleep_aio(TICK_MS, s->tick_aio);
 }

@@ -38,6 +38,7 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
     (void)pthread_mutex_lock(&p->lock);
     if (p->in_pipe.id != 0 && wire_ms_since(p->in_heard_ms, now) > cfg->dead_after_ms)
         mesh_in_cut(p, "silent");
+    mesh_in_close_doomed(p);
     if (p->out_pipe.id != 0) {
         /* connected, yet for too long the peer has not said that it hears us */
         if (!p->hears_us && wire_ms_since(p->deaf_since_ms, now) > cfg->dead_after_ms) {

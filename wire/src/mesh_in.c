@@ -10,13 +10,18 @@ void mesh_in_cut(struct mesh_peer *p, const char *why)
 {
     if (p->in_pipe.id == 0) return;
     qk_log(QK_INFO, "wire.link.cut", QK_F_INT("peer", p->node->id), QK_F_STR("why", why));
-    nng_pipe pipe = p->in_pipe;
+    p->doomed[p->n_doomed++] = p->in_pipe; /* on_accept leaves room */
     p->in_pipe.id = 0;
     p->greeted = p->hears_us = false;
     p->deaf_since_ms = qk_mono_ms();
     p->owes_heartbeat = true; /* tells the peer that we no longer hear it */
     mesh_out_pump(p);
-    (void)nng_pipe_close(pipe);
+}
+
+void mesh_in_close_doomed(struct mesh_peer *p)
+{
+    for (size_t i = 0; i < p->n_doomed; i++) (void)nng_pipe_close(p->doomed[i]);
+    p->n_doomed = 0;
 }
 
 /* ---- frames ---- */
@@ -143,7 +148,7 @@ static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
     struct mesh_peer *p = &m->peers[tag];
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&p->lock);
-    if (now < p->refused_until_ms) {
+    if (now < p->refused_until_ms || p->n_doomed + 1 >= MESH_DOOMED_MAX) {
         p->stats.refused++;
         (void)nng_pipe_close(pipe);
     } else {

@@ -11,6 +11,8 @@
 #include "endpoint.h"
 #include "frame.h"
 
+enum { MESH_DOOMED_MAX = 4 };
+
 struct out_frame {
     struct out_frame *next;
     nng_msg *msg;
@@ -35,8 +37,10 @@ struct mesh_peer {
     struct out_frame *first, *last;
 
     /* from the peer */
-    nng_pipe in_pipe; /* id 0: not connected */
-    bool greeted;     /* its hello was right */
+    nng_pipe in_pipe;                 /* id 0: not connected */
+    nng_pipe doomed[MESH_DOOMED_MAX]; /* cut, to be closed by the timer */
+    size_t n_doomed;
+    bool greeted; /* its hello was right */
     uint64_t in_heard_ms;
     bool hears_us;          /* what its last heartbeat said */
     uint64_t deaf_since_ms; /* since when it says it does not, while we are connected */
@@ -71,8 +75,12 @@ void mesh_out_free(struct mesh_peer *p);
 void mesh_out_pump(struct mesh_peer *p);
 
 QK_MUST_USE qk_err mesh_in_open(struct wire_mesh *m);
-/** Close the peer's connection to us. Under the lock. */
+/** Stop listening to the peer's connection to us. Under the lock. The timer closes it: we may be
+ *  inside the receive callback of that very pipe, and NNG 1.5.2 that closes a pipe from there now
+ *  and then waits for good for its own completion, with the thread that reaps all pipes. */
 void mesh_in_cut(struct mesh_peer *p, const char *why);
+/** Close what was cut. Under the lock, from the timer. */
+void mesh_in_close_doomed(struct mesh_peer *p);
 
 /** Tell the user if the peer came up or went down. Without the lock. */
 void mesh_report(struct mesh_peer *p);
