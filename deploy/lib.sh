@@ -111,6 +111,7 @@ start_member() {
     program=$(program_of "$m")
     setsid "$BIN/$program" --config "$LOCAL/$m/$program.conf" </dev/null >>"$LOCAL/$m/log" 2>&1 9>&- &
     echo $! >"$LOCAL/$m/pid"
+    disown
 }
 
 check_ports() {

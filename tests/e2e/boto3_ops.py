@@ -1,5 +1,6 @@
 """Every operation that is served, and the errors of those that are not, through boto3."""
 import hashlib
+import os
 import sys
 
 import boto3
@@ -81,7 +82,8 @@ refused("an algorithm of another curve", "InvalidKeyUsageException", kms.sign, K
 refused("an operation that is not served", "UnsupportedOperationException", kms.generate_random, NumberOfBytes=16)
 refused("Encrypt is not served", "UnsupportedOperationException", kms.encrypt, KeyId=key, Plaintext=b"x")
 
-for name, who, code in (("a wrong secret", {"aws_secret_access_key": "x" * 40}, "InvalidSignatureException"),
+own = os.environ["AWS_ACCESS_KEY_ID"]
+for name, who, code in (("a wrong secret", {"aws_access_key_id": own, "aws_secret_access_key": "x" * 40}, "InvalidSignatureException"),
                         ("an unknown access key", {"aws_access_key_id": "AKIA" + "A" * 16, "aws_secret_access_key": "x" * 40},
                          "UnrecognizedClientException"),
                         ("another region", {"region_name": "eu-west-1"}, "InvalidSignatureException")):

@@ -13,10 +13,10 @@ equal "app.env is private" "$(stat -c %a "$WORK/app.env")" 600
 "$ROOT/deploy/down" >/dev/null
 
 for secret in "$AWS_SECRET_ACCESS_KEY" "$app_secret"; do
-    for form in "$secret" "$(printf %s "$secret" | base64)" "$(printf %s "$secret" | base64 -d | xxd -p 2>/dev/null | tr -d '\n')" \
-        "$(printf %s "$secret" | od -An -tx1 | tr -d ' \n')"; do
+    for form in "$secret" "$(printf %s "$secret" | base64)" "$(printf %s "$secret" | base64 -d | od -An -v -tx1 | tr -d ' \n')" \
+        "$(printf %s "$secret" | od -An -v -tx1 | tr -d ' \n')"; do
         [ -n "$form" ] || continue
-        found=$(grep -rlaF -- "$form" "$LOCAL" --exclude=client.env || true)
+        found=$(grep -rlaF --exclude=client.env -e "$form" "$LOCAL" || true)
         [ -z "$found" ] || fail "a secret access key stands in $found"
     done
     # as raw bytes: the 30 bytes that the text encodes
@@ -35,7 +35,7 @@ grep -qF "$app_secret" "$WORK/shown" && fail "access-key create printed the secr
 ok "nor does the command print it unasked"
 for i in "${NODES[@]}"; do
     node_key=$(od -An -tx1 "$LOCAL/node-$i/node.key" | tr -d ' \n')
-    found=$(grep -rlaF -- "$node_key" "$LOCAL" || true)
+    found=$(grep -rlaF -e "$node_key" "$LOCAL" || true)
     [ -z "$found" ] || fail "node $i's key stands in $found"
 done
 ok "no log holds a node key"

@@ -19,7 +19,7 @@ finish() {
     trap - EXIT
     if [ $status != 0 ] && [ $status != 77 ]; then
         echo "--- $TEST failed (status $status); the daemons' last words:"
-        for m in $(members); do echo "[$m]"; tail -n 8 "$LOCAL/$m/log" 2>/dev/null || true; done
+        for m in $(members); do echo "[$m]"; grep -vE '"level":"(info|debug)"' "$LOCAL/$m/log" 2>/dev/null | tail -n 6 || true; tail -n 2 "$LOCAL/$m/log" 2>/dev/null || true; done
     fi
     type -t cleanup >/dev/null && cleanup
     stop_all >/dev/null 2>&1 || true
