@@ -180,13 +180,8 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
 
 /* ---- what it says about the nodes ---- */
 
-static void judge_retry(
-    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
+static void log_retry(const struct coord_ask *ask, const struct coord_reply *r)
 {
-    coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_RETRY);
-    /* Blame is hearsay: it steers the next choice and nothing else. */
-    if (r->answer.culprit != 0 && r->answer.culprit != r->node)
-        coord_doubt(ask->engine->nodes, d, r->answer.culprit, COORD_DOUBT_BLAMED);
     qk_log(QK_INFO, "node.retry", QK_F_STR("request_id", ask->call->request_id),
         QK_F_INT("node", r->node), QK_F_INT("culprit", r->answer.culprit),
         QK_F_TEXT("why", r->answer.fault_message));
@@ -202,25 +197,27 @@ static void judge_refused(
         QK_F_INT("node", r->node), QK_F_TEXT("why", r->answer.fault_message));
 }
 
-static void judge_one(
-    const struct coord_ask *ask, const struct coord_attempt *a, size_t i, struct coord_doubts *d)
+/* No answer. A timeout may be the doing of another member of the set; a lost link is not. */
+static void judge_lost(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
 {
-    const struct coord_reply *r = &a->replies[i];
-    if (!a->got[i]) { /* silent, or cut off by the grace after another's failure */
-        coord_doubt(ask->engine->nodes, d, ask->set[i], COORD_DOUBT_RETRY);
-    } else if (r->err == QK_E_BUSY) {
-        coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_RETRY);
-    } else if (r->err != QK_OK) {
+    if (r->err != QK_E_TIMEOUT && r->err != QK_E_BUSY)
         coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_LOST);
-        qk_log(QK_WARN, "node.lost", QK_F_STR("request_id", ask->call->request_id),
-            QK_F_INT("node", r->node), QK_F_ERR(r->err));
-    } else if (r->answer.status == WIRE_ANSWER_RETRY) {
-        judge_retry(ask, r, d);
-    } else if (r->answer.status == WIRE_ANSWER_REFUSED) {
+    qk_log(QK_WARN, "node.lost", QK_F_STR("request_id", ask->call->request_id),
+        QK_F_INT("node", r->node), QK_F_ERR(r->err));
+}
+
+static void judge_one(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
+{
+    if (r->err != QK_OK)
+        judge_lost(ask, r, d);
+    else if (r->answer.status == WIRE_ANSWER_RETRY)
+        log_retry(ask, r);
+    else if (r->answer.status == WIRE_ANSWER_REFUSED)
         judge_refused(ask, r, d);
-    } else if (r->answer.status == WIRE_ANSWER_FAULT) {
+    else if (r->answer.status == WIRE_ANSWER_FAULT)
         coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_FAULT);
-    }
 }
 
 void coord_attempt_judge(
@@ -228,7 +225,10 @@ void coord_attempt_judge(
 {
     if (a->all_ok) return;
     atomic_fetch_add(&ask->engine->counts.attempts_failed, 1);
-    for (size_t i = 0; i < a->n; i++) judge_one(ask, a, i, d);
+    for (size_t i = 0; i < a->n; i++) {
+        coord_doubt(ask->engine->nodes, d, ask->set[i], COORD_DOUBT_FAILED);
+        if (a->got[i]) judge_one(ask, &a->replies[i], d);
+    }
 }
 
 bool coord_adopt_from(struct coord_engine *e, uint16_t node, struct qk_bytes certified)

@@ -114,7 +114,7 @@ static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *sta
     if (a.all_ok && qk_peer_fault(err))
         for (size_t i = 0; i < a.n; i++)
             coord_doubt(e->nodes, &d->doubts, set[i],
-                set[i] == liar ? COORD_DOUBT_LIAR : COORD_DOUBT_RETRY);
+                set[i] == liar ? COORD_DOUBT_LIAR : COORD_DOUBT_FAILED);
     coord_attempt_free(&a);
     return err;
 }

@@ -61,12 +61,14 @@ static inline void coord_engine_init(struct coord_engine *e)
     for (size_t i = 0; i < COORD_SUBJECTS; i++) (void)pthread_mutex_init(&e->subjects[i], NULL);
 }
 
-/** Points against a node within one operation. */
+/** Points against a node within one operation. Every member of a set that failed gets one, whatever
+ *  it says of itself or of others: a node that sabotages a session can look innocent and let honest
+ *  ones time out, but it stands in every failed set. More only for what no other node can bring
+ *  about. Blame that nodes report is hearsay: it is logged and gives no points. */
 enum {
-    COORD_DOUBT_RETRY = 1,  /* says it could not finish */
-    COORD_DOUBT_FAULT = 2,  /* refuses what others did not refuse */
-    COORD_DOUBT_BLAMED = 3, /* another node blames it */
-    COORD_DOUBT_LOST = 4,   /* link lost or no answer */
+    COORD_DOUBT_FAILED = 1, /* member of a set that failed */
+    COORD_DOUBT_FAULT = 1,  /* refuses the caller; perhaps rightly */
+    COORD_DOUBT_LOST = 3,   /* link lost, call dropped or refused, not an answer */
     COORD_DOUBT_LIAR = 8,   /* an answer that does not hold */
 };
 

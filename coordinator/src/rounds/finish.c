@@ -13,7 +13,7 @@ static qk_err reject(struct coord_op *op, const struct coord_attempt *a, uint16_
     qk_log(QK_ERROR, "answer.rejected", QK_F_STR("request_id", op->request_id),
         QK_F_STR("what", what), QK_F_INT("node", liar), QK_F_ERR(why));
     for (size_t i = 0; i < a->n; i++) {
-        if (liar == 0) coord_doubt(op->engine->nodes, &op->doubts, op->set[i], COORD_DOUBT_RETRY);
+        coord_doubt(op->engine->nodes, &op->doubts, op->set[i], COORD_DOUBT_FAILED);
         if (liar == op->set[i]) coord_doubt(op->engine->nodes, &op->doubts, liar, COORD_DOUBT_LIAR);
     }
     return why >= 500 && why != QK_E_CORRUPT ? why : QK_OK;
@@ -174,10 +174,8 @@ qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, const stru
         qk_log(QK_WARN, "fault.contradicted", QK_F_STR("request_id", op->request_id));
     }
     if (!op->decided) {
-        /* They allow what we do not understand to be allowed: clocks apart, or t nodes lie. */
-        qk_log(QK_ERROR, "answer.unexplained", QK_F_STR("request_id", op->request_id));
-        *step = COORD_AGAIN;
-        return QK_OK;
+        /* They allow what our own records do not: clocks apart, or t nodes lie. */
+        return reject(op, a, 0, QK_E_MISMATCH, "unexplained consent", step);
     }
     switch (op->decision.kind) {
     case KMS_DO_READ:

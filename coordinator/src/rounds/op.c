@@ -5,7 +5,7 @@
 #include "qk/log.h"
 #include "rounds/internal.h"
 
-enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2 };
+enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2, AVOID_MS = 30000 };
 
 /* ---- what the request rests on ---- */
 
@@ -235,6 +235,18 @@ static qk_err attempts(
     return QK_OK;
 }
 
+/* It went well without those that were there when it did not: the next operations ask others first. */
+static void avoid_for_a_while(struct coord_op *op)
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    for (size_t i = 0; i < c->n; i++) {
+        bool there = false;
+        for (size_t k = 0; k < op->n_set; k++) there = there || op->set[k] == c->nodes[i].id;
+        if (op->doubts.points[i] > 0 && !there)
+            coord_node_cool(op->engine->nodes, c->nodes[i].id, AVOID_MS);
+    }
+}
+
 /* No result and no fault that t nodes agree on. */
 static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
 {
@@ -257,6 +269,7 @@ static qk_err run(struct coord_op *op, struct kms_fault *fault)
             qk_log(QK_ERROR, "op.error", QK_F_STR("request_id", op->request_id), QK_F_ERR(err));
             return kms_fault_internal(fault, err);
         }
+        if (step == COORD_DONE) avoid_for_a_while(op);
         if (step == COORD_DONE) return QK_OK;
         if (step == COORD_FAULT) return QK_E_DENIED;
         if (step == COORD_GIVE_UP) break;
