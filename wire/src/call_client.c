@@ -31,6 +31,7 @@ struct wire_client {
     pthread_cond_t ended;
     bool closing;
     nng_pipe pipe; /* id 0: link down */
+    nng_pipe gone; /* removed last: its ADD_POST may come after its REM_POST */
     uint64_t up_since_ms, heard_ms, pinged_ms;
     bool pinging;
     bool reported_up, reporting;
@@ -190,8 +191,10 @@ static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     (void)event;
     struct wire_client *c = arg;
     (void)pthread_mutex_lock(&c->lock);
-    c->pipe = pipe;
-    c->up_since_ms = c->heard_ms = qk_mono_ms();
+    if (pipe.id != c->gone.id) {
+        c->pipe = pipe;
+        c->up_since_ms = c->heard_ms = qk_mono_ms();
+    }
     (void)pthread_mutex_unlock(&c->lock);
     report(c);
 }
@@ -203,6 +206,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&c->lock);
     bool was_ours = c->pipe.id == pipe.id;
+    c->gone = pipe;
     wire_dialer_removed(&c->dialer, was_ours ? wire_ms_since(c->up_since_ms, now) : 0, now);
     if (was_ours) {
         c->pipe.id = 0;

@@ -309,10 +309,13 @@ void wire_server_free(struct wire_server *s)
     s->closing = true;
     (void)pthread_mutex_unlock(&s->lock);
     if (s->tick_aio != NULL) nng_aio_stop(s->tick_aio);
-    if (s->rep.id != 0) (void)nng_close(s->rep); /* contexts go with it; receives end */
+    /* Contexts first, then the socket: closing the socket while another thread is about to receive
+     * on one of them can wait for ever (seen with NNG 1.5.2). */
+    for (size_t i = 0; i < s->n_slots; i++) (void)nng_ctx_close(s->slots[i].ctx);
     (void)pthread_mutex_lock(&s->lock);
     while (s->n_alive > 0) (void)pthread_cond_wait(&s->died, &s->lock);
     (void)pthread_mutex_unlock(&s->lock);
+    if (s->rep.id != 0) (void)nng_close(s->rep);
     nng_aio_free(s->tick_aio);
     for (size_t i = 0; i < s->n_slots; i++) {
         nng_aio_stop(s->slots[i].aio);

@@ -1,6 +1,7 @@
 #include "endpoint.h"
 
 #include <stdio.h>
+#include <nng/supplemental/util/platform.h>
 #include "qk/clock.h"
 #include "qk/log.h"
 
@@ -112,14 +113,36 @@ qk_err wire_dialer_open(struct wire_dialer *d, nng_socket sock, const char *url,
     return dialer_start(d);
 }
 
-void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms)
+/* NNG starts over from the shortest delay after every connection, however brief: a peer that takes
+ * us in only to throw us out would be dialled ten times a second. */
+static void back_off(struct wire_dialer *d, uint64_t lasted_ms)
 {
-    /* NNG starts over from the shortest delay after every connection, however brief: a peer that
-     * takes us in only to throw us out would be dialled ten times a second. */
     d->backoff_ms = lasted_ms >= LASTED_MS ? d->min_ms : d->backoff_ms * 2;
     if (d->backoff_ms > d->max_ms) d->backoff_ms = d->max_ms;
+}
+
+void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms)
+{
+    back_off(d, lasted_ms);
     (void)nng_dialer_set_ms(d->dialer, NNG_OPT_RECONNMINT, (nng_duration)d->backoff_ms);
     d->fresh_since_ms = now_ms;
+}
+
+unsigned wire_dialer_retire(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms)
+{
+    unsigned delay = nng_random() % (d->backoff_ms + 1);
+    back_off(d, lasted_ms);
+    if (d->open) (void)nng_dialer_close(d->dialer);
+    d->open = false;
+    d->fresh_since_ms = now_ms;
+    return delay;
+}
+
+void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms)
+{
+    d->sock = sock;
+    d->fresh_since_ms = now_ms;
+    (void)dialer_start(d); /* if not: wire_dialer_check does it */
 }
 
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)

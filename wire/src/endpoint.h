@@ -59,6 +59,11 @@ QK_MUST_USE qk_err wire_dialer_open(struct wire_dialer *d, nng_socket sock, cons
     struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms);
 /** To be called for NNG_PIPE_EV_REM_POST: how long the pipe had lasted decides the next delay. */
 void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms);
+/** Instead, when the socket is not to be used again: the dialer is closed. Gives the time to wait
+ *  before the next, random up to the present delay. */
+unsigned wire_dialer_retire(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms);
+/** Dial again, on a new socket. */
+void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms);
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms);
 void wire_dialer_free(struct wire_dialer *d);
 

@@ -49,8 +49,8 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
             mesh_out_pump(p);
         }
     }
-    wire_dialer_check(&p->dialer, p->out_pipe.id != 0, now);
     (void)pthread_mutex_unlock(&p->lock);
+    mesh_out_check(p, now);
     mesh_report(p);
 }
 

@@ -116,14 +116,19 @@ static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     (void)event;
     struct mesh_peer *p = arg;
     (void)pthread_mutex_lock(&p->lock);
-    p->out_pipe = pipe;
-    p->out_since_ms = p->deaf_since_ms = qk_mono_ms();
-    p->owes_hello = p->owes_heartbeat = true;
-    mesh_out_pump(p);
+    if (pipe.id != p->gone.id) {
+        p->out_pipe = pipe;
+        p->out_since_ms = p->deaf_since_ms = qk_mono_ms();
+        p->owes_hello = p->owes_heartbeat = true;
+        mesh_out_pump(p);
+    }
     (void)pthread_mutex_unlock(&p->lock);
     mesh_report(p);
 }
 
+/* A PUSH socket of NNG 1.5.2 is used for one connection only: a pipe that closes while it is being
+ * added stays in the socket's list of ready pipes, and the next one to send walks into freed
+ * memory. Nothing is sent from here on, and the dialer is closed so that no other pipe comes. */
 static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
@@ -131,10 +136,12 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&p->lock);
     bool was_ours = p->out_pipe.id == pipe.id;
-    wire_dialer_removed(&p->dialer, was_ours ? wire_ms_since(p->out_since_ms, now) : 0, now);
+    p->gone = pipe;
+    p->spent = true;
+    p->redial_ms = now + wire_dialer_retire(
+                             &p->dialer, was_ours ? wire_ms_since(p->out_since_ms, now) : 0, now);
     if (was_ours) {
         p->out_pipe.id = 0;
-        /* a frame that waits inside NNG would go out on the next link before the hello */
         nng_aio_cancel(p->send_aio);
         drop_queue(p);
     }
@@ -142,19 +149,26 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     mesh_report(p);
 }
 
-qk_err mesh_out_open(struct mesh_peer *p)
+static qk_err open_socket(struct mesh_peer *p)
 {
-    const struct wire_mesh_config *cfg = &p->mesh->cfg;
     int rv = nng_push0_open(&p->push);
     QK_ENSURE(rv == 0, wire_nng_err(rv));
-    if ((rv = nng_aio_alloc(&p->send_aio, on_sent, p)) != 0 ||
-        /* nothing comes back on this link but the SP header */
-        (rv = nng_socket_set_size(p->push, NNG_OPT_RECVMAXSZ, 1)) != 0 ||
+    /* nothing comes back on this link but the SP header */
+    if ((rv = nng_socket_set_size(p->push, NNG_OPT_RECVMAXSZ, 1)) != 0 ||
         (rv = nng_socket_set_int(p->push, NNG_OPT_SENDBUF, 0)) != 0 ||
         (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_ADD_PRE, on_dialled, p)) != 0 ||
         (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_ADD_POST, on_connected, p)) != 0 ||
         (rv = nng_pipe_notify(p->push, NNG_PIPE_EV_REM_POST, on_disconnected, p)) != 0)
         return wire_nng_err(rv);
+    return QK_OK;
+}
+
+qk_err mesh_out_open(struct mesh_peer *p)
+{
+    const struct wire_mesh_config *cfg = &p->mesh->cfg;
+    QK_TRY(open_socket(p));
+    int rv = nng_aio_alloc(&p->send_aio, on_sent, p);
+    QK_ENSURE(rv == 0, wire_nng_err(rv));
     struct wire_tls_pin pin = {.key = p->node->key, .cert = p->node->cert};
     struct wire_tls_setup setup = {
         .identity = cfg->identity, .pins = &pin, .n_pins = 1, .handshake_ms = cfg->handshake_ms};
@@ -163,6 +177,27 @@ qk_err mesh_out_open(struct mesh_peer *p)
         cfg->reconnect_min_ms, cfg->reconnect_max_ms);
     (void)pthread_mutex_unlock(&p->lock);
     return err;
+}
+
+void mesh_out_check(struct mesh_peer *p, uint64_t now)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    bool replace = p->spent && now >= p->redial_ms;
+    nng_socket old = p->push;
+    if (replace) p->push.id = 0;
+    (void)pthread_mutex_unlock(&p->lock);
+    if (replace) { /* waits for on_disconnected, so not under the lock */
+        if (old.id != 0) (void)nng_close(old);
+        if (open_socket(p) != QK_OK) return; /* again at the next tick */
+    }
+    (void)pthread_mutex_lock(&p->lock);
+    if (replace) {
+        p->spent = false;
+        wire_dialer_renew(&p->dialer, p->push, now);
+    } else if (!p->spent) {
+        wire_dialer_check(&p->dialer, p->out_pipe.id != 0, now);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 void mesh_out_close(struct mesh_peer *p)

@@ -28,6 +28,9 @@ struct mesh_peer {
     nng_socket push;
     struct wire_dialer dialer;
     nng_pipe out_pipe; /* id 0: not connected */
+    nng_pipe gone;     /* removed last: its ADD_POST may come after its REM_POST */
+    bool spent;        /* push has had its pipe; the timer replaces it at redial_ms */
+    uint64_t redial_ms;
     uint64_t out_since_ms;
     nng_aio *send_aio;
     bool sending;              /* send_aio is with NNG */
@@ -71,6 +74,8 @@ struct wire_mesh {
 QK_MUST_USE qk_err mesh_out_open(struct mesh_peer *p);
 void mesh_out_close(struct mesh_peer *p); /* the socket; callbacks have ended when it returns */
 void mesh_out_free(struct mesh_peer *p);
+/** Replace a spent socket, or a dialer that gets nowhere. From the timer, without the lock. */
+void mesh_out_check(struct mesh_peer *p, uint64_t now_ms);
 /** Give NNG the next frame if it can take one. Under the lock. */
 void mesh_out_pump(struct mesh_peer *p);
 
