@@ -13,6 +13,16 @@ struct signing {
     size_t record_at, record_len, sig_at;
 };
 
+/* A record whose name the coordinator picked (access key id, key id) is promised for good. Were the
+ * promise to run out, a credential that was certified and then hidden could be made again for
+ * somebody else, and the parts sealed to him would be the first owner's secret. A change that
+ * failed takes a new name. */
+static uint64_t hold_ms(const struct node *node, const struct kms_record *r)
+{
+    bool picked = r->kind == KMS_KIND_CREDENTIAL || r->kind == KMS_KIND_KEY;
+    return picked && r->version == 1 ? UINT64_MAX : (uint64_t)node->conf.promise_hold_ms;
+}
+
 /* Promise one record and append encoding and signature to op->out. */
 static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signing *where)
 {
@@ -22,7 +32,7 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
     QK_TRY(kms_record_encode(r, &op->out));
     where->record_len = op->out.len - where->record_at;
     QK_TRY(node_vault_promise(node->vault, (uint8_t)r->kind, qk_str(r->id), r->version, r->hash,
-        qk_now_ms(), node->conf.promise_hold_ms));
+        qk_now_ms(), hold_ms(node, r)));
     QK_TRY(kms_cert_message(r, msg));
     QK_TRY(wire_identity_sign(node->identity, QK_BYTES(msg), sig));
     where->sig_at = op->out.len;
