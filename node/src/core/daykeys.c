@@ -54,7 +54,8 @@ struct node_daykeys {
     size_t n_askings;
     uint32_t next_number;
     uint64_t minute_ms;
-    uint32_t asks[256]; /* by peer, in the running minute */
+    uint32_t asks[256];    /* by peer, in the running minute */
+    uint32_t waiting[256]; /* by peer: asks that wait for our own request now */
 };
 
 qk_err node_daykeys_new(struct node_daykeys **out)
@@ -338,35 +339,50 @@ void node_daykeys_on_partial(struct node *node, uint16_t from, struct qk_bytes b
 
 /* ---- answering ---- */
 
-static bool too_often(struct node_daykeys *d, uint16_t from)
+/* Asks of this peer in the running minute, this one included. */
+static uint32_t count_ask(struct node_daykeys *d, uint16_t from)
 {
+    pthread_mutex_lock(&d->lock);
     uint64_t now = qk_mono_ms();
     if (now - d->minute_ms >= 60000) {
         d->minute_ms = now;
         memset(d->asks, 0, sizeof d->asks);
     }
-    return ++d->asks[from & 255] > ASKS_PER_MINUTE;
+    uint32_t n = ++d->asks[from & 255];
+    pthread_mutex_unlock(&d->lock);
+    return n;
+}
+
+/* Wait a moment for a request of our own that names this access key. A peer that lets too many wait
+ * is not waited for: its asks must not hold up those of the others. */
+static bool wait_interested(struct node *node, uint16_t from, struct qk_bytes akid)
+{
+    struct node_daykeys *d = node->daykeys;
+    struct timespec until = in_ms(WAIT_INTEREST_MS);
+    pthread_mutex_lock(&d->lock);
+    bool ok = interested(d, akid);
+    if (!ok && d->waiting[from & 255] < node_peer_share(node, NODE_ASKS_THREADS)) {
+        d->waiting[from & 255]++;
+        do ok = pthread_cond_timedwait(&d->moved, &d->lock, &until) == 0;
+        while (ok && !interested(d, akid));
+        d->waiting[from & 255]--;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return ok;
 }
 
 static qk_err may_answer(struct node *node, uint16_t from, const struct mpc_dprf_request *req)
 {
-    struct node_daykeys *d = node->daykeys;
     struct qk_bytes akid = req->fields[0];
     QK_ENSURE(qk_bytes_is(req->purpose, KMS_CREDENTIAL_PURPOSE) && req->n_fields == 2, QK_E_DENIED);
     QK_ENSURE(kms_akid_valid(akid) && req->fields[1].len == 4, QK_E_DENIED);
-    struct timespec until = in_ms(WAIT_INTEREST_MS);
-    pthread_mutex_lock(&d->lock);
-    bool ok = !too_often(d, from);
-    while (ok && !interested(d, akid))
-        ok = pthread_cond_timedwait(&d->moved, &d->lock, &until) == 0;
-    pthread_mutex_unlock(&d->lock);
-    QK_ENSURE(ok, QK_E_DENIED);
+    QK_ENSURE(wait_interested(node, from, akid), QK_E_DENIED);
     char id[KMS_AKID_LEN + 1] = {0};
     memcpy(id, akid.p, KMS_AKID_LEN);
     struct node_known *credential;
     QK_TRY(node_known_get(node, KMS_KIND_CREDENTIAL, id, &credential));
-    ok = credential->stored.r.credential.active &&
-         credential->stored.r.credential.serial == qk_get_u32(req->fields[1].p);
+    bool ok = credential->stored.r.credential.active &&
+              credential->stored.r.credential.serial == qk_get_u32(req->fields[1].p);
     node_known_put(node, credential);
     return ok ? QK_OK : QK_E_DENIED;
 }
@@ -397,9 +413,12 @@ void node_daykeys_on_ask(struct node *node, uint16_t from, struct qk_bytes body)
         qk_log(QK_WARN, "frame.malformed", QK_F_INT("peer", from));
         return;
     }
+    /* The first one too many is written down, the rest dropped: or a peer could fill our disk. */
+    uint32_t n = count_ask(node->daykeys, from);
+    if (n > ASKS_PER_MINUTE + 1) return;
     uint8_t answer[4 + MPC_DPRF_PARTIAL_LEN];
     memcpy(answer, body.p, 4);
-    qk_err err = may_answer(node, from, &req);
+    qk_err err = n > ASKS_PER_MINUTE ? QK_E_DENIED : may_answer(node, from, &req);
     if (err == QK_OK) err = partial_for(node, &req, answer + 4);
     struct node_audit_entry entry = {.event = "credential.ask",
         .outcome = err == QK_OK ? NODE_AUDIT_ALLOW : NODE_AUDIT_DENY,

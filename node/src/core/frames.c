@@ -56,6 +56,13 @@ static void on_frame(void *arg)
     incoming_free(in);
 }
 
+/* What may wait for something else has pools of its own, the rest is short. */
+static struct qk_pool *pool_for(const struct node *node, uint8_t type)
+{
+    if (type == NODE_FRAME_ASK) return node->asks;
+    return type == NODE_FRAME_OPEN ? node->background : node->frames;
+}
+
 void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
 {
     struct node *node = ctx;
@@ -69,10 +76,7 @@ void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
     in->from = from;
     in->len = bytes.len;
     memcpy(in->bytes, bytes.p, bytes.len);
-    /* What may wait for something else goes to the background, the rest is short. */
-    bool waits = bytes.p[0] == NODE_FRAME_ASK || bytes.p[0] == NODE_FRAME_OPEN;
-    struct qk_pool *pool = waits ? node->background : node->frames;
-    if (qk_pool_run(pool, on_frame, in) != QK_OK) {
+    if (qk_pool_run(pool_for(node, bytes.p[0]), on_frame, in) != QK_OK) {
         qk_log(QK_WARN, "frame.dropped", QK_F_INT("peer", from), QK_F_STR("why", "queue full"));
         incoming_free(in);
     }

@@ -15,8 +15,7 @@
 #include "core/sessions.h"
 
 enum {
-    OPS_THREADS = 48, /* calls served at once; each mostly waits */
-    BACKGROUND_THREADS = 8,
+    OPS_THREADS = 48,       /* calls served at once; each mostly waits */
     STOP_MS = 1000,         /* what runs when the node stops has so long to finish */
     LOCKED_NEED = 2u << 20, /* bytes of locked memory without which nothing works */
 };
@@ -86,7 +85,8 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_presigs_new(&node->presigs, node));
     QK_TRY(qk_pool_new(&node->frames, "frames", (unsigned)node->conf.threads, node->conf.max_jobs));
     QK_TRY(qk_pool_new(&node->ops, "ops", OPS_THREADS, node->conf.max_jobs));
-    return qk_pool_new(&node->background, "backgr", BACKGROUND_THREADS, node->conf.max_jobs);
+    QK_TRY(qk_pool_new(&node->asks, "asks", NODE_ASKS_THREADS, node->conf.max_jobs));
+    return qk_pool_new(&node->background, "backgr", NODE_BACKGROUND_THREADS, node->conf.max_jobs);
 }
 
 static qk_err open_network(struct node *node, char *why, size_t why_len)
@@ -162,6 +162,7 @@ void node_free(struct node *node)
     wire_server_free(node->server);
     qk_pool_free(node->ops);
     wire_mesh_free(node->mesh);
+    qk_pool_free(node->asks);
     qk_pool_free(node->background);
     qk_pool_free(node->frames);
     node_presigs_free(node->presigs);

@@ -7,7 +7,9 @@
  *      NNG's own       on_message, call handler: copy and hand over, never block
  *      frames pool     config.threads workers: feed frames to parties; never waits for a peer
  *      ops pool        one thread for each call being served: waits for sessions and peers
- *      background pool roots, presignatures, answers to peers that may have to wait
+ *      asks pool       answers to peers' questions for partials, which may wait for our own call
+ *      background pool roots, setups, presignatures
+ *                      (of both, one peer gets a share only: the others' work goes on)
  *      ticker          every 200 ms: deadlines, renewals
  */
 #ifndef NODE_CORE_NODE_H
@@ -23,6 +25,11 @@
 #include "audit/audit.h"
 #include "config.h"
 #include "vault/vault.h"
+
+enum {
+    NODE_ASKS_THREADS = 24,
+    NODE_BACKGROUND_THREADS = 12,
+};
 
 struct node_sessions;
 struct node_record_cache;
@@ -42,7 +49,7 @@ struct node {
     struct node_audit *audit;
     struct wire_mesh *mesh;
     struct wire_server *server;
-    struct qk_pool *frames, *ops, *background;
+    struct qk_pool *frames, *ops, *asks, *background;
     struct node_sessions *sessions;
     struct node_record_cache *records;
     struct node_daykeys *daykeys;
@@ -58,6 +65,13 @@ struct node {
     _Atomic uint64_t
         stop_by_ms; /* then (qk_mono_ms) what still waits gives up; valid if stopping */
 };
+
+/** How many of n threads one peer may keep busy: together all peers leave some to us. */
+static inline unsigned node_peer_share(const struct node *node, unsigned n)
+{
+    unsigned share = n / (unsigned)node->cluster->n;
+    return share > 0 ? share : 1;
+}
 
 static inline uint16_t node_self(const struct node *node)
 {

@@ -20,6 +20,8 @@ enum {
     DAY_MS = 24 * 3600 * 1000,
     POISON_PER_DAY = 1, /* new setups made without an operator (document 20 section 7.4) */
     POISON_PER_EPOCH = 2,
+    ROOTS_PER_HOUR = 30, /* that a peer may open with us, by class; one a day is needed */
+    HOUR_MS = 3600 * 1000,
     PEERS = 256,
 };
 
@@ -39,6 +41,10 @@ struct node_opens {
     uint64_t root_tried_ms[PEERS][3]; /* by peer and class */
     uint64_t setup_tried_ms[PEERS];
     bool root_busy[PEERS][3];
+    uint64_t root_hour_ms[PEERS]
+                         [3]; /* when the running hour began, and roots a peer opened in it */
+    uint32_t root_opened[PEERS][3];
+    unsigned busy[PEERS]; /* sessions opened by a peer that occupy a thread of ours now */
 };
 
 qk_err node_opens_new(struct node_opens **out)
@@ -151,11 +157,28 @@ static void end_root(struct node_opens *o, uint16_t peer, unsigned cls)
     pthread_mutex_unlock(&o->lock);
 }
 
+/* Every root that is made stays in the vault for the keys under it: a peer must not fill it. */
+static bool root_allowed(struct node_opens *o, uint16_t peer, unsigned cls)
+{
+    uint64_t *since = &o->root_hour_ms[peer & 255][cls], now = qk_mono_ms();
+    uint32_t *opened = &o->root_opened[peer & 255][cls];
+    pthread_mutex_lock(&o->lock);
+    if (*since == 0 || now - *since >= HOUR_MS) {
+        *since = now;
+        *opened = 0;
+    }
+    bool ok = *opened < ROOTS_PER_HOUR;
+    *opened += ok;
+    pthread_mutex_unlock(&o->lock);
+    return ok;
+}
+
 static void receive_root(struct node *node, uint16_t from, const struct open_request *r)
 {
     if (r->cls != MPC_OT_L1 && r->cls != MPC_OT_L2) return;
     if (!begin_root(node->opens, from, r->cls, ROOT_RETRY_MS / 2)) return;
-    (void)!run_root(node, from, (enum mpc_ot_class)r->cls, from, r->fresh);
+    if (root_allowed(node->opens, from, r->cls))
+        (void)!run_root(node, from, (enum mpc_ot_class)r->cls, from, r->fresh);
     end_root(node->opens, from, r->cls);
 }
 
@@ -279,6 +302,39 @@ static void run_presign(struct node *node, uint16_t opener, const struct open_re
 
 /* ---- in and out ---- */
 
+/* A session that its opener lets hang keeps a thread until it times out: a peer gets its share. */
+static bool begin_open(struct node *node, uint16_t from)
+{
+    struct node_opens *o = node->opens;
+    pthread_mutex_lock(&o->lock);
+    bool ok = o->busy[from & 255] < node_peer_share(node, NODE_BACKGROUND_THREADS);
+    o->busy[from & 255] += ok;
+    pthread_mutex_unlock(&o->lock);
+    return ok;
+}
+
+static void end_open(struct node *node, uint16_t from)
+{
+    pthread_mutex_lock(&node->opens->lock);
+    node->opens->busy[from & 255]--;
+    pthread_mutex_unlock(&node->opens->lock);
+}
+
+static void serve_open(struct node *node, uint16_t from, const struct open_request *r)
+{
+    switch (r->kind) {
+    case OPEN_ROOT:
+        receive_root(node, from, r);
+        break;
+    case OPEN_DERIVE:
+        run_derive(node, from, from, r);
+        break;
+    case OPEN_PRESIGN:
+        run_presign(node, from, r);
+        break;
+    }
+}
+
 void node_opens_receive(struct node *node, uint16_t from, struct qk_bytes body)
 {
     struct open_request r = {0};
@@ -286,17 +342,9 @@ void node_opens_receive(struct node *node, uint16_t from, struct qk_bytes body)
         qk_log(QK_WARN, "frame.malformed", QK_F_INT("peer", from));
         return;
     }
-    switch (r.kind) {
-    case OPEN_ROOT:
-        receive_root(node, from, &r);
-        break;
-    case OPEN_DERIVE:
-        run_derive(node, from, from, &r);
-        break;
-    case OPEN_PRESIGN:
-        run_presign(node, from, &r);
-        break;
-    }
+    if (!begin_open(node, from)) return;
+    serve_open(node, from, &r);
+    end_open(node, from);
 }
 
 struct job {

@@ -190,6 +190,19 @@ static qk_err destroy_key(struct node *node, const struct kms_record *r)
     return QK_OK;
 }
 
+/* A version that comes right after ours must name ours as the one before it. */
+static qk_err check_prev(struct node *node, const struct kms_record *r)
+{
+    struct node_known *mine;
+    qk_err err = node_known_get(node, r->kind, r->id, &mine);
+    if (err == QK_E_NOT_FOUND) return QK_OK;
+    QK_TRY(err);
+    bool fork = r->version == mine->stored.r.version + 1 &&
+                memcmp(r->prev, mine->stored.r.hash, sizeof r->prev) != 0;
+    node_known_put(node, mine);
+    return fork ? QK_E_CONFLICT : QK_OK;
+}
+
 qk_err node_record_accept(struct node *node, struct qk_bytes certified)
 {
     struct node_known *known = calloc(1, sizeof *known);
@@ -206,10 +219,11 @@ qk_err node_record_accept(struct node *node, struct qk_bytes certified)
         .record = qk_buf_view(&known->stored.bytes),
         .cert = certified};
     memcpy(row.hash, r->hash, 32);
-    err = node_vault_record_put(node->vault, &row);
+    err = check_prev(node, r);
+    if (err == QK_OK) err = node_vault_record_put(node->vault, &row);
     if (err == QK_E_CONFLICT)
-        audit_record(
-            node, r, "record.fork", NODE_AUDIT_DENY, "two certified records of one version");
+        audit_record(node, r, "record.fork", NODE_AUDIT_DENY,
+            "certified, but at odds with the certified record this node holds");
     if (err != QK_OK) {
         known_free(known);
         return err;

@@ -11,10 +11,11 @@
 #include "vault/setups.h"
 
 enum {
-    LOOK_MS = 250,          /* a waiting owner sees within so long that the node stops */
-    EARLY_MS = 5000,        /* how long a frame waits for its session */
-    EARLY_PER_PEER = 64,    /* frames */
-    EARLY_BYTES = 8u << 20, /* of all early frames together */
+    LOOK_MS = 250,                /* a waiting owner sees within so long that the node stops */
+    EARLY_MS = 5000,              /* how long a frame waits for its session */
+    EARLY_PER_PEER = 64,          /* frames */
+    EARLY_BYTES = 8u << 20,       /* of all early frames together, an equal part for each peer... */
+    EARLY_BYTES_LEAST = 1u << 20, /* ... but no less than this */
 };
 
 struct session {
@@ -46,7 +47,7 @@ struct node_sessions {
     struct session *list;
     size_t n, max, max_per_peer;
     struct early *early;
-    size_t early_bytes;
+    size_t early_of_peer; /* bytes */
 };
 
 qk_err node_sessions_new(struct node_sessions **out, const struct node *node)
@@ -57,13 +58,14 @@ qk_err node_sessions_new(struct node_sessions **out, const struct node *node)
     pthread_cond_init(&s->unused, NULL);
     s->max = node->conf.max_sessions;
     s->max_per_peer = node->conf.max_sessions_per_peer;
+    s->early_of_peer = EARLY_BYTES / node->cluster->n;
+    if (s->early_of_peer < EARLY_BYTES_LEAST) s->early_of_peer = EARLY_BYTES_LEAST;
     *out = s;
     return QK_OK;
 }
 
-static void early_free(struct node_sessions *s, struct early *e)
+static void early_free(struct early *e)
 {
-    s->early_bytes -= e->len;
     qk_wipe(e->bytes, e->len);
     free(e);
 }
@@ -74,7 +76,7 @@ void node_sessions_free(struct node_sessions *s)
     while (s->early != NULL) {
         struct early *e = s->early;
         s->early = e->next;
-        early_free(s, e);
+        early_free(e);
     }
     pthread_cond_destroy(&s->unused);
     pthread_mutex_destroy(&s->lock);
@@ -186,9 +188,13 @@ static void release(struct node_sessions *s, struct session *ses)
 static void keep_early(
     struct node_sessions *s, uint16_t from, const uint8_t id[32], struct qk_bytes frame)
 {
-    size_t of_peer = 0;
-    for (struct early *e = s->early; e != NULL; e = e->next) of_peer += e->from == from;
-    if (of_peer >= EARLY_PER_PEER || s->early_bytes + frame.len > EARLY_BYTES) return;
+    size_t of_peer = 0, bytes = frame.len;
+    for (struct early *e = s->early; e != NULL; e = e->next) {
+        if (e->from != from) continue;
+        of_peer++;
+        bytes += e->len;
+    }
+    if (of_peer >= EARLY_PER_PEER || bytes > s->early_of_peer) return;
     struct early *e = malloc(sizeof *e + frame.len);
     if (e == NULL) return;
     *e = (struct early){.from = from, .until_ms = qk_mono_ms() + EARLY_MS, .len = frame.len};
@@ -197,7 +203,6 @@ static void keep_early(
     struct early **at = &s->early;
     while (*at != NULL) at = &(*at)->next;
     *at = e;
-    s->early_bytes += frame.len;
 }
 
 /* The oldest early frame for one of the session's ids, unlinked; the caller holds s->lock. */
@@ -242,9 +247,7 @@ static void drain(struct node *node, struct session *ses)
         pthread_mutex_unlock(&s->lock);
         if (e == NULL) return;
         feed(node, ses, e->from, qk_bytes(e->bytes, e->len));
-        pthread_mutex_lock(&s->lock);
-        early_free(s, e);
-        pthread_mutex_unlock(&s->lock);
+        early_free(e);
     }
 }
 
@@ -395,7 +398,7 @@ void node_sessions_tick(struct node *node)
             continue;
         }
         *at = e->next;
-        early_free(s, e);
+        early_free(e);
     }
     pthread_mutex_unlock(&s->lock);
 }

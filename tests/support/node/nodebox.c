@@ -211,7 +211,16 @@ int nodebox_stop(struct nodebox *box, uint16_t id, int sig)
 {
     int status;
     MUST(box->pid[id] > 0 && kill(box->pid[id], sig) == 0);
-    MUST(waitpid(box->pid[id], &status, 0) == box->pid[id]);
+    uint64_t until = qk_mono_ms() + NB_STOP_MS;
+    pid_t got;
+    while ((got = waitpid(box->pid[id], &status, WNOHANG)) == 0 && qk_mono_ms() < until)
+        nodebox_sleep_ms(5);
+    if (got == 0) { /* it does not end: show that by the status */
+        fprintf(stderr, "node %u does not stop\n", id);
+        MUST(kill(box->pid[id], SIGKILL) == 0);
+        got = waitpid(box->pid[id], &status, 0);
+    }
+    MUST(got == box->pid[id]);
     box->pid[id] = 0;
     return status;
 }

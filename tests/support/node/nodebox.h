@@ -12,7 +12,7 @@
 #include "wire/calls.h"
 #include "wire/cluster.h"
 
-enum { NB_NODES = 3, NB_WAIT_MS = 120000 };
+enum { NB_NODES = 3, NB_WAIT_MS = 120000, NB_STOP_MS = 30000 };
 
 #define NB_ACCOUNT  "123456789012"
 #define NB_REGION   "us-east-1"

@@ -509,3 +509,49 @@ qk_err nd_sign(struct nd *d, const char *key_id, const char *message, const uint
         nd_op_free(op);
     return err;
 }
+
+/* ---- refusals ---- */
+
+bool nd_empty(const struct nb_answer *answer)
+{
+    const struct wire_answer *a = &answer->a;
+    return a->n_signed == 0 && a->part.len == 0 && a->sealed.len == 0 && a->n_presigs == 0;
+}
+
+static bool says(const struct nb_answer *a, enum wire_answer_status status, const char *text)
+{
+    if (a->err != QK_OK || a->a.status != status || !nd_empty(a)) return false;
+    if (text == NULL) return true;
+    struct qk_bytes said = status == WIRE_ANSWER_FAULT ? a->a.fault_type : a->a.fault_message;
+    return memmem(said.p, said.len, text, strlen(text)) != NULL;
+}
+
+static bool audited(
+    struct nd *d, uint16_t id, const struct nd_op *op, enum wire_answer_status status)
+{
+    const char *outcome =
+        status == WIRE_ANSWER_RETRY ? "\"outcome\":\"abort\"" : "\"outcome\":\"deny\"";
+    return nodebox_audit(d->box, id, op->call.request_id, outcome) > 0;
+}
+
+bool nd_refused_by(
+    struct nd *d, uint16_t id, struct nd_op *op, enum wire_answer_status status, const char *text)
+{
+    struct nb_answer *a = &op->answer[id];
+    nd_call(d, id, &op->call, a);
+    bool ok = says(a, status, text) && audited(d, id, op, status);
+    if (!ok) {
+        fprintf(stderr, "wanted status %d (%s), audited: %d\n", (int)status,
+            text == NULL ? "" : text, audited(d, id, op, status));
+        nd_show(op);
+    }
+    return ok;
+}
+
+bool nd_refused(struct nd *d, struct nd_op *op, enum wire_answer_status status, const char *text)
+{
+    bool ok = true;
+    for (uint32_t i = 0; i < op->call.n_peers; i++)
+        ok = nd_refused_by(d, op->call.peers[i], op, status, text) && ok;
+    return ok;
+}

@@ -113,6 +113,15 @@ void nd_certify(struct nd *d, struct kms_record *r, const uint16_t *signers, str
 /** Publish one certified record to one node: its status. */
 enum wire_answer_status nd_publish(struct nd *d, uint16_t id, struct qk_bytes certified);
 
+/** Send op to all of its peers: does every one refuse with this status and fault type (FAULT) or
+ *  reason (REFUSED, RETRY; NULL: any), hand out nothing, and leave an audit entry that denies it?
+ *  (STALE: the entry is "record.older".) Prints what is wrong. */
+bool nd_refused(struct nd *d, struct nd_op *op, enum wire_answer_status status, const char *text);
+/** The same for one node. */
+bool nd_refused_by(
+    struct nd *d, uint16_t id, struct nd_op *op, enum wire_answer_status status, const char *text);
+/** Does this answer to op carry nothing that a signature or record could be made of? */
+bool nd_empty(const struct nb_answer *answer);
 /** Print what the nodes answered. */
 void nd_show(const struct nd_op *op);
 const char *nd_fault(const struct nb_answer *answer);
