@@ -22,13 +22,15 @@ struct coord_timing {
     unsigned create_ms;  /* one attempt of a key generation */
     unsigned grace_ms;   /* once an attempt has failed: what the others still get to say why */
     unsigned link_ms;    /* wait for links when too few nodes are up */
+    unsigned avoid_ms;   /* prefer others to nodes without which it went well after a failure */
 };
 #define COORD_TIMING_DEFAULT                                                                       \
     ((struct coord_timing){.attempt_ms = 4000,                                                     \
         .total_ms = 10000,                                                                         \
         .create_ms = 50000,                                                                        \
         .grace_ms = 400,                                                                           \
-        .link_ms = 1500})
+        .link_ms = 1500,                                                                           \
+        .avoid_ms = 30000})
 
 /** Counted since start, for metrics. */
 struct coord_counts {

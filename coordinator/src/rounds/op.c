@@ -5,7 +5,7 @@
 #include "qk/log.h"
 #include "rounds/internal.h"
 
-enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2, AVOID_MS = 30000 };
+enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2 };
 
 /* ---- what the request rests on ---- */
 
@@ -235,7 +235,8 @@ static qk_err attempts(
     return QK_OK;
 }
 
-/* It went well without those that were there when it did not: the next operations ask others first. */
+/* It went well without those that were there when it did not: the next operations ask others first.
+ */
 static void avoid_for_a_while(struct coord_op *op)
 {
     const struct wire_cluster *c = op->engine->cluster;
@@ -243,7 +244,7 @@ static void avoid_for_a_while(struct coord_op *op)
         bool there = false;
         for (size_t k = 0; k < op->n_set; k++) there = there || op->set[k] == c->nodes[i].id;
         if (op->doubts.points[i] > 0 && !there)
-            coord_node_cool(op->engine->nodes, c->nodes[i].id, AVOID_MS);
+            coord_node_cool(op->engine->nodes, c->nodes[i].id, op->engine->timing.avoid_ms);
     }
 }
 
