@@ -74,19 +74,21 @@ static qk_err check_product(const struct mpc_curve *c, const struct mpc_scalar *
     return QK_OK;
 }
 
-/* E-8, then G1 and G2. NULL in *check if all hold, else the name of the first that fails. */
+/* E-8, then G1 and G2. NULL in *check if all hold, else the name of the first that fails, also if
+ * something else went wrong behind it. */
 static qk_err check_secrets(struct mpc_party *party, struct sign_peer *peer, const char **check)
 {
     struct otext_msg sent = sign_sent_msg(peer);
     struct rvole_answer answer = {
         field_2(party, peer, F2_AT), field_2(party, peer, F2_ETA), field_2(party, peer, F2_MU)};
     qk_err err = rvole_bob(&peer->bob, peer->x, peer->t_rows.p, &sent, &answer, peer->d);
+    *check = err == QK_E_PROOF ? "E-8" : NULL;
     QK_ENSURE(err == QK_OK || err == QK_E_PROOF, err);
     bool g1, g2;
     const struct mpc_curve *c = party->curve;
     QK_TRY(check_product(c, &peer->b, &peer->big_r, &peer->d[0], &peer->gamma[0], &g1));
     QK_TRY(check_product(c, &peer->b, &peer->big_p, &peer->d[1], &peer->gamma[1], &g2));
-    *check = err != QK_OK ? "E-8" : !g1 ? "E-11" : !g2 ? "E-12" : NULL;
+    if (!*check) *check = !g1 ? "E-11" : !g2 ? "E-12" : NULL;
     return QK_OK;
 }
 
@@ -97,11 +99,13 @@ static qk_err check_all_secrets(struct mpc_party *party)
     for (size_t i = 0; i < s->n_peers; i++) {
         struct sign_peer *peer = &s->peers[i];
         const char *check;
-        QK_TRY(check_secrets(party, peer, &check));
-        if (!check) continue;
-        QK_TRY(mpc_engine_effect(party, MPC_EFFECT_SETUP_POISON, peer->id, peer->setup->id,
-            "ot setup", qk_bytes(NULL, 0)));
-        result = mpc_fail_x(party, peer->id, check, QK_E_PROOF);
+        qk_err err = check_secrets(party, peer, &check);
+        if (check) {
+            QK_TRY(mpc_engine_effect(party, MPC_EFFECT_SETUP_POISON, peer->id, peer->setup->id,
+                "ot setup", qk_bytes(NULL, 0)));
+            result = mpc_fail_x(party, peer->id, check, QK_E_PROOF);
+        }
+        QK_TRY(err);
     }
     return result;
 }

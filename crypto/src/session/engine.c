@@ -119,6 +119,9 @@ void mpc_engine_abort(struct mpc_party *party, qk_err err, bool tell, size_t fir
     if (party->phase == MPC_ABORTED) return;
     fail(party, (struct mpc_blame){MPC_BLAME_N, 0, qk_err_name(err)}, err); /* if no other */
     party->phase = MPC_ABORTED;
+    /* A caller stops at the first effect that fails. Were a poison behind sends of earlier steps,
+     * the peer it is about could prevent it by closing its link. */
+    if (mpc_queue_has(&party->queue, MPC_EFFECT_SETUP_POISON)) first = 0;
     mpc_queue_drop_unsaid(&party->queue, first);
     if (tell && party->s.n_peers > 1) tell_peers(party);
     mpc_engine_wipe_session(party);

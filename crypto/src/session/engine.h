@@ -25,7 +25,8 @@
  *  / mpc_fail_n named class, culprit and check. The engine then drops every
  *  SEND, PERSIST and SETUP_USE which that function queued, keeps its
  *  SETUP_POISON and WIPE, tells the peers `abort` and wipes. A failure without
- *  a name is class N. (mpc_party_expire drops those of earlier rounds too.)
+ *  a name is class N. (mpc_party_expire drops those of earlier rounds too, and
+ *  so does a SETUP_POISON: nothing waits in front of it.)
  *
  *  What has no peer on the other end (a part for a combiner) is no message:
  *  keep it in the state and let the protocol's result function hand it out.

@@ -25,12 +25,15 @@ void mpc_msg_free(struct mpc_msg *msg);
 /** Queue a SEND of a body under the session's (in round 0 the open) id. */
 QK_MUST_USE qk_err mpc_queue_frame(
     struct mpc_party *party, unsigned round, uint16_t to, struct qk_bytes body);
+/** Does an effect of this kind wait? */
+bool mpc_queue_has(const struct mpc_queue *q, enum mpc_effect_kind kind);
 /** Drop what a failed step wanted to say or store, from effect number `first` on; keep poisoning
  *  and wiping. */
 void mpc_queue_drop_unsaid(struct mpc_queue *q, size_t first);
 
 /** End in failure: blame by err unless a reason stands, tell the peers if `tell`, wipe. Effects
- *  before number `first` are of completed steps and stay. */
+ *  before number `first` are of completed steps and stay, unless a setup is to be poisoned: then
+ *  nothing precedes that (document 20 section 7.2). */
 void mpc_engine_abort(struct mpc_party *party, qk_err err, bool tell, size_t first);
 /** Run round functions while rounds are complete. On failure the party is aborted already. */
 QK_MUST_USE qk_err mpc_engine_advance(struct mpc_party *party);

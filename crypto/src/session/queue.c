@@ -8,7 +8,8 @@ qk_err mpc_queue_push(struct mpc_queue *q, enum mpc_effect_kind kind, uint16_t t
     QK_ENSURE(q->n < MPC_EFFECTS_MAX, QK_E_STATE);
     size_t at = (q->head + q->n) % MPC_EFFECTS_MAX;
     struct qk_buf buf = QK_BUF_SECRET(MPC_FRAME_MAX + 1024);
-    qk_buf_add(&buf, data.p, data.len);
+    /* Without data no memory is needed: a poison cannot fail for want of it. */
+    if (data.len > 0) qk_buf_add(&buf, data.p, data.len);
     if (buf.err != QK_OK) {
         qk_err err = buf.err;
         qk_buf_free(&buf);
@@ -65,6 +66,13 @@ qk_err mpc_queue_frame(struct mpc_party *party, unsigned round, uint16_t to, str
 bool mpc_party_next_effect(struct mpc_party *party, struct mpc_effect *out)
 {
     return mpc_queue_pop(&party->queue, out);
+}
+
+bool mpc_queue_has(const struct mpc_queue *q, enum mpc_effect_kind kind)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (q->e[(q->head + i) % MPC_EFFECTS_MAX].kind == kind) return true;
+    return false;
 }
 
 void mpc_queue_drop_unsaid(struct mpc_queue *q, size_t first)

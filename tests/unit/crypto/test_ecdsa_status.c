@@ -127,6 +127,42 @@ QK_TEST(ecdsa_status, E_7_poison_precedes_every_visible_reaction)
     ew_free(&k);
 }
 
+/* E-7: a peer whose answer of round 2 lies here before its round 1 makes two rounds run at once.
+ * The sends of the first must not stand before the poison of the second: the peer has closed its
+ * link by then, and a caller stops at the send that fails. */
+QK_TEST(ecdsa_status, E_7_no_send_of_an_earlier_round_precedes_the_poison)
+{
+    struct ew_key k;
+    struct ew_run r;
+    struct mpc_party *party[2];
+    struct mpc_effect e;
+    ew_deal(&k, 5400, MPC_P256, 3, 2, 0, NULL);
+    ew_deal_setups(&k);
+    ew_session(&r, &k, 5400, ids3, 2, true);
+    for (size_t i = 0; i < 2; i++) qk_assert_ok(ew_start_one(&r, i, &party[i]));
+    struct qkt_frame a = take_frame(party[0]), b = take_frame(party[1]);
+    deliver(party[0], 2, &b, QK_OK);
+    deliver(party[1], 1, &a, QK_OK);
+    struct qkt_frame mine = take_frame(party[0]), theirs = take_frame(party[1]);
+    deliver(party[1], 1, &mine, QK_OK);
+    struct qkt_frame bent = take_frame(party[1]);
+    qkt_flip(&bent, "mu", 0, 1);
+    deliver(party[0], 2, &bent, QK_OK); /* one round early: kept */
+    deliver(party[0], 2, &theirs, QK_E_PROOF);
+    cr_expect_str_eq(mpc_party_blame(party[0]).check, "E-8");
+    cr_assert(mpc_party_next_effect(party[0], &e));
+    cr_expect_eq(e.kind, MPC_EFFECT_SETUP_POISON, "E-7: %d comes before the poison", e.kind);
+    cr_expect_null(e.data.p, "E-7: a poison needs no memory, so it cannot fail for want of it");
+    cr_assert(mpc_party_next_effect(party[0], &e));
+    cr_expect_eq(e.kind, MPC_EFFECT_SEND);
+    struct mpc_envelope env;
+    qk_assert_ok(mpc_envelope_decode(e.data, &env));
+    cr_expect_eq(env.round, MPC_ROUND_ABORT, "E-7: nothing of the dead session is sent");
+    cr_expect_not(mpc_party_next_effect(party[0], &e));
+    for (size_t i = 0; i < 2; i++) mpc_party_free(party[i]);
+    ew_free(&k);
+}
+
 /* ---- E-25 ---- */
 
 /* Everything that the ECDSA module lets a caller do. A new name here needs a look at E-25: nothing
