@@ -89,13 +89,14 @@ static qk_err answer_branch(struct mpc_party *party, uint16_t k, uint8_t b, cons
     uint8_t *seed = d->run.setup->pairs + 64u * k + 32u * b;
     MPC_SCALAR(s);
     MPC_SCALAR(t);
-    qk_err err;
-    do {
+    /* O has probability 2/q; a second one in a row comes from a broken generator. */
+    for (int tries = 0; tries < 2; tries++) {
         QK_TRY(mpc_scalar_random(group(party), &s, party->rng));
         QK_TRY(mpc_scalar_random(group(party), &t, party->rng));
-        err = pvw_answer(&d->bob, k, b, uw, u, w, &s, &t, e, seed);
-    } while (err == QK_E_UNEXPECTED); /* O, with probability 2/q */
-    return err;
+        qk_err err = pvw_answer(&d->bob, k, b, uw, u, w, &s, &t, e, seed);
+        if (err != QK_E_UNEXPECTED) return err;
+    }
+    return QK_E_RNG;
 }
 
 /* E-1: U and W valid and not O. */
@@ -106,9 +107,10 @@ static qk_err answer(struct mpc_party *party, uint16_t k, const uint8_t *uw, uin
     MPC_POINT(w);
     QK_TRY(mpc_point_init(&u, g));
     QK_TRY(mpc_point_init(&w, g));
-    if (mpc_point_decode_var(&u, qk_bytes(uw, g->pt)) != QK_OK ||
-        mpc_point_decode_var(&w, qk_bytes(uw + g->pt, g->pt)) != QK_OK)
-        return mpc_fail_p(party, peer_id(party), "E-1", QK_E_MALFORMED);
+    qk_err err = mpc_point_decode_var(&u, qk_bytes(uw, g->pt));
+    if (err == QK_OK) err = mpc_point_decode_var(&w, qk_bytes(uw + g->pt, g->pt));
+    if (err == QK_E_MALFORMED) return mpc_fail_p(party, peer_id(party), "E-1", err);
+    QK_TRY(err); /* our own trouble is nobody's strike */
     QK_TRY(answer_branch(party, k, 0, uw, &u, &w, e));
     return answer_branch(party, k, 1, uw, &u, &w, e + g->pt);
 }

@@ -109,6 +109,35 @@ QK_TEST(setup, direct_gives_correlated_seeds_in_both_classes)
     }
 }
 
+/* ---- a generator that dies ---- */
+
+static qk_err zeros(struct qk_rng *rng, uint8_t *out, size_t len)
+{
+    (void)rng;
+    memset(out, 0, len);
+    return QK_OK;
+}
+
+static void kill_rng(struct qkt_net *net, struct mpc_party *party, void *ctx)
+{
+    (void)net;
+    if (mpc_party_round(party) == 1) ((struct qkt_rng *)ctx)->rng.fill = zeros;
+}
+
+/* s = t = 0 gives E = O whatever the peer sent: redrawing for ever would hang the node. */
+QK_TEST(setup, a_generator_that_gives_zeros_ends_the_session)
+{
+    struct pair p;
+    direct_net(&p, MPC_OT_L1, 77);
+    p.net->in_order = true;
+    p.net->cheater = 1; /* whose frames pass kill_rng; it sends nothing wrong */
+    p.net->before = kill_rng;
+    p.net->hook_ctx = &p.rngs[0];
+    qkt_run(p.net);
+    qkt_expect_blame(p.net, 1, 'N', 0, "QK_E_RNG");
+    end(&p);
+}
+
 /* ---- E-1 ---- */
 
 struct bad_points {
