@@ -95,7 +95,8 @@ void mpc_epoch_free(struct mpc_epoch *epoch);
  *           QK_E_MALFORMED  dropped; a strike for from
  *           QK_E_PROOF      a statement does not verify: nothing of the frame is used; a strike for
  *                           from, who should have verified what it forwards
- *           5xx             nothing changed, or the machine is STOPPED if it could not go on
+ *           QK_E_CORRUPT    STOPPED: a peer holds our vote or abort and we do not (K17, B-12)
+ *           other 5xx       nothing changed, or STOPPED if it could not go on
  */
 QK_MUST_USE qk_err mpc_epoch_receive(struct mpc_epoch *epoch, uint16_t from, struct qk_bytes frame);
 /** Tell every unfenced peer all we hold and ask for all it holds (rule 5). */

@@ -243,6 +243,20 @@ bool mpc_epoch_next_effect(struct mpc_epoch *e, struct mpc_effect *out)
 
 /* ---- receiving ---- */
 
+/* Our own statements come from our disk, never from a peer. Yet a vote or an abort that we signed
+ * and do not remember means that this disk is older than what we said (K17): to go on could put
+ * both into the world (B-3). */
+static qk_err check_own(
+    const struct mpc_epoch *e, enum mpc_stmt_kind kind, const uint8_t *msg, struct mpc_stmt *st)
+{
+    bool known = kind == EP_PREP || e->known.s[kind][mpc_epoch_self(e)].len > 0;
+    size_t len = st->len;
+    st->len = 0;
+    if (known || len == 0) return QK_OK;
+    QK_TRY(e->signer->verify(e->signer->ctx, e->run.self, msg, qk_bytes(st->sig, len)));
+    return QK_E_CORRUPT;
+}
+
 /* Forget what we know already and what fenced participants say; verify the rest (check B-2). */
 static qk_err verify_news(const struct mpc_epoch *e, struct mpc_stmts *got)
 {
@@ -251,8 +265,8 @@ static qk_err verify_news(const struct mpc_epoch *e, struct mpc_stmts *got)
         QK_TRY(mpc_stmt_message(&e->run, (enum mpc_stmt_kind)kind, msg));
         for (size_t i = 0; i < e->run.n; i++) {
             struct mpc_stmt *st = &got->s[kind][i];
-            /* Our own come from our disk, never from a peer. */
-            if (e->known.s[kind][i].len || e->fenced[i] || i == mpc_epoch_self(e)) st->len = 0;
+            if (i == mpc_epoch_self(e)) QK_TRY(check_own(e, (enum mpc_stmt_kind)kind, msg, st));
+            if (e->known.s[kind][i].len || e->fenced[i]) st->len = 0;
             if (st->len == 0) continue;
             QK_TRY(
                 e->signer->verify(e->signer->ctx, e->run.ids[i], msg, qk_bytes(st->sig, st->len)));
@@ -294,7 +308,9 @@ qk_err mpc_epoch_receive(struct mpc_epoch *e, uint16_t from, struct qk_bytes fra
     struct mpc_stmts got;
     unsigned round;
     QK_TRY(mpc_epoch_read(e, from, frame, &round, &got));
-    QK_TRY(verify_news(e, &got));
+    qk_err err = verify_news(e, &got);
+    if (err == QK_E_CORRUPT) mpc_epoch_stop(e);
+    QK_TRY(err);
     return or_stop(e, react(e, (size_t)ix, round, learn(e, &got)));
 }
 

@@ -76,13 +76,45 @@ static qk_err read_all(struct qk_bytes in, struct mpc_epoch *e)
     return mpc_stmts_decode(&e->run, st, &e->known);
 }
 
-/* A state contradicts itself if it lacks what we must have signed to get there, or holds both. */
+/* Statements of this kind, whoever was fenced since. */
+static size_t n_known(const struct mpc_epoch *e, enum mpc_stmt_kind kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->run.n; i++) n += e->known.s[kind][i].len > 0;
+    return n;
+}
+
+/* The votes that decided are there: all unfenced ones, and t in all (rule 2). Fencing after the
+ * decision takes nothing away from it. */
+static bool has_complete(const struct mpc_epoch *e)
+{
+    for (size_t i = 0; i < e->run.n; i++)
+        if (!e->fenced[i] && e->known.s[EP_VOTE][i].len == 0) return false;
+    return n_known(e, EP_VOTE) >= e->run.t;
+}
+
+/* The certificate of abortion is there (rule 3), or it was a creation without our vote that was
+ * given up (rule 8). */
+static bool has_end(const struct mpc_epoch *e, bool vote)
+{
+    size_t f = 0;
+    for (size_t i = 0; i < e->run.n; i++) f += e->fenced[i];
+    size_t need = e->run.t > f + 1 ? e->run.t - f : 1;
+    return n_known(e, EP_ABORT) >= need || (e->run.base == 0 && !vote);
+}
+
+/* A state contradicts itself if it lacks what must have been signed to get there, or holds both.
+ * What would destroy a share is looked at most closely: no single damaged byte may do that. */
 static bool consistent(const struct mpc_epoch *e)
 {
     size_t me = (size_t)mpc_run_index(&e->run, e->run.self);
     bool prep = e->known.s[EP_PREP][me].len, vote = e->known.s[EP_VOTE][me].len,
          abort = e->known.s[EP_ABORT][me].len;
-    if (!prep || (vote && abort)) return false;
+    bool over = e->state == MPC_EPOCH_DONE || e->state == MPC_EPOCH_ABORTED;
+    if (!prep || (vote && abort) || e->fenced[me] || (e->destroyed && !over)) return false;
+    if (vote && n_known(e, EP_PREP) != e->run.n) return false; /* rule 1 */
+    if (e->state == MPC_EPOCH_DONE) return vote && has_complete(e);
+    if (e->state == MPC_EPOCH_ABORTED) return has_end(e, vote);
     if (e->state == MPC_EPOCH_PREPARED) return !vote && !abort;
     if (e->state == MPC_EPOCH_VOTED) return vote;
     if (e->state == MPC_EPOCH_ABORTING) return abort;

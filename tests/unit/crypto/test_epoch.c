@@ -168,6 +168,28 @@ QK_TEST(epoch, B_3_no_abort_once_a_vote_is_known)
     qkt_world_free(w);
 }
 
+/* B-3, B-12 (K17): a disk put back to before the vote. Peers that show the vote stop the node,
+ * before it can sign an abort on top of it. */
+QK_TEST(epoch, B_3_a_vote_that_is_not_remembered_stops_the_machine)
+{
+    for (unsigned kind = EP_VOTE; kind <= EP_ABORT; kind++) {
+        struct qkt_world *w = qkt_world_new(3, 2, 1);
+        qkt_world_begin(w, 0);
+        struct mpc_epoch *e = w->node[0].epoch;
+        QK_AUTO_BUF forged = QK_BUF(8192);
+        qkt_statement(&forged, &w->run, kind, 1, 2, 1);
+        forged.p[forged.len - 1] ^= 1; /* nobody can say it in our name */
+        qk_assert_err(mpc_epoch_receive(e, 2, qk_buf_view(&forged)), QK_E_PROOF);
+        cr_assert_eq(state(w, 0), MPC_EPOCH_PREPARED);
+        qk_assert_ok(give(w, 0, EP_PREP, 1, 2)); /* what we do remember is no news */
+        qk_assert_err(give(w, 0, kind, 1, 2), QK_E_CORRUPT);
+        cr_assert_eq(state(w, 0), MPC_EPOCH_STOPPED, "B-12");
+        qk_assert_err(mpc_epoch_abort(e), QK_E_STATE);
+        cr_assert_not(w->node[0].said_vote || w->node[0].said_abort, "B-3");
+        qkt_world_free(w);
+    }
+}
+
 QK_TEST(epoch, B_4_done_only_with_every_vote)
 {
     struct qkt_world *w = qkt_world_new(3, 2, 1);
@@ -424,6 +446,47 @@ QK_TEST(epoch, K_2_a_damaged_state_is_refused)
     qk_assert_err(mpc_epoch_resume(&e, &w->node[0].signer, qk_buf_view(blob)), QK_E_CORRUPT);
     cr_assert_null(e);
     qkt_world_free(w);
+}
+
+/* What node 1 would have on disk with this state and these statements; may it go on from there? */
+static qk_err resume_with(enum mpc_epoch_state st, bool destroyed, unsigned preps, unsigned votes,
+    unsigned aborts, uint32_t base, size_t fenced)
+{
+    struct qkt_world *w = qkt_world_new(3, 2, base);
+    struct mpc_epoch disk = {.run = qkt_world_run_of(w, 0), .state = st, .destroyed = destroyed};
+    struct mpc_epoch *e = NULL;
+    QK_AUTO_BUF blob = QK_BUF(MPC_EPOCH_STATE_MAX);
+    const unsigned sets[EP_KINDS] = {preps, votes, aborts}; /* bit i: node i + 1 */
+    for (unsigned kind = 0; kind < EP_KINDS; kind++)
+        for (unsigned i = 0; i < 3; i++) disk.known.s[kind][i].len = (sets[kind] >> i) & 1 ? 32 : 0;
+    if (fenced) disk.fenced[fenced - 1] = true;
+    qk_assert_ok(mpc_epoch_encode(&disk, &blob));
+    qk_err err = mpc_epoch_resume(&e, &w->node[0].signer, qk_buf_view(&blob));
+    cr_assert_eq(err == QK_OK, e != NULL);
+    mpc_epoch_free(e);
+    qkt_world_free(w);
+    return err;
+}
+
+/* K-2: a state that would destroy a share must hold what decided it: VOTED and DONE differ in one
+ * bit. */
+QK_TEST(epoch, B_4_B_5_a_stored_decision_without_its_signatures_is_refused)
+{
+    qk_assert_ok(resume_with(MPC_EPOCH_DONE, false, 7, 7, 0, 1, 0));
+    qk_assert_ok(resume_with(MPC_EPOCH_DONE, true, 7, 3, 0, 1, 3)); /* fenced before or since */
+    qk_assert_err(resume_with(MPC_EPOCH_DONE, false, 7, 3, 0, 1, 0), QK_E_CORRUPT);
+    qk_assert_err(resume_with(MPC_EPOCH_DONE, false, 7, 6, 0, 1, 0), QK_E_CORRUPT); /* not ours */
+    qk_assert_ok(resume_with(MPC_EPOCH_ABORTED, false, 7, 0, 3, 1, 0));
+    qk_assert_ok(resume_with(MPC_EPOCH_ABORTED, false, 7, 1, 6, 1, 0));
+    qk_assert_ok(resume_with(MPC_EPOCH_ABORTED, true, 3, 0, 2, 1, 3));
+    qk_assert_ok(resume_with(MPC_EPOCH_ABORTED, false, 1, 0, 0, 0, 0)); /* a creation given up */
+    qk_assert_err(resume_with(MPC_EPOCH_ABORTED, false, 1, 0, 0, 1, 0), QK_E_CORRUPT);
+    qk_assert_err(resume_with(MPC_EPOCH_ABORTED, false, 7, 1, 2, 1, 0), QK_E_CORRUPT);
+    qk_assert_err(resume_with(MPC_EPOCH_ABORTED, false, 7, 1, 0, 0, 0), QK_E_CORRUPT); /* voted */
+    qk_assert_ok(resume_with(MPC_EPOCH_VOTED, false, 7, 1, 0, 1, 0));
+    qk_assert_err(resume_with(MPC_EPOCH_VOTED, false, 3, 1, 0, 1, 0), QK_E_CORRUPT);
+    qk_assert_err(resume_with(MPC_EPOCH_VOTED, true, 7, 1, 0, 1, 0), QK_E_CORRUPT);
+    qk_assert_err(resume_with(MPC_EPOCH_PREPARED, false, 1, 0, 0, 1, 1), QK_E_CORRUPT);
 }
 
 QK_TEST(epoch, rule_7_certificates_of_t_votes_verify_and_others_do_not)
