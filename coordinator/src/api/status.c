@@ -61,7 +61,8 @@ static qk_err ask_all(struct coord_op *op, struct coord_attempt *a)
         .call = &call,
         .set = set,
         .n_set = c->n,
-        .timeout_ms = STATUS_TIMEOUT_MS};
+        .timeout_ms = STATUS_TIMEOUT_MS,
+        .patient = true};
     return coord_attempt_run(&ask, a);
 }
 

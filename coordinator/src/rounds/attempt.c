@@ -140,7 +140,7 @@ static void take(struct gathering *s, struct coord_reply *r)
     if (r->err == QK_OK && r->answer.status == WIRE_ANSWER_STALE) s->out->stale = true;
     /* The attempt is lost: do not wait long for the rest, who may wait for the one that failed. */
     uint64_t grace = qk_mono_ms() + s->ask->engine->timing.grace_ms;
-    if (failed(r) && grace < s->until_ms) s->until_ms = grace;
+    if (failed(r) && !s->ask->patient && grace < s->until_ms) s->until_ms = grace;
 }
 
 static void gather(struct gathering *s)
