@@ -11,7 +11,7 @@ struct list {
     size_t n;
 };
 
-static const char issue[] = "figures to reach";
+static const char issue[] = "service targets";
 
 /* Milliseconds of one party; 0 if it was not measured. */
 static double ms(struct list *l, const char *what, const char *curve)
@@ -62,7 +62,7 @@ static void put_sign(struct list *l, size_t i, const char *name)
     struct bench_row *row = bench_table_find(l->t, ROW_SIGN, name);
     put(l, sign, "ms", targets[i].sign_ms, "20-ecdsa section 9", "%s full sign, one signer", name);
     if (targets[i].curve == MPC_P256)
-        put(l, sign, "ms", 2, issue, "%s full sign, one signer (figures to reach)", name);
+        put(l, sign, "ms", 2, issue, "%s full sign, one signer, tighter target", name);
     put(l, over(sign, ms(l, ROW_OSSL_SIGN, name)), "x", targets[i].curve == MPC_P256 ? 100 : 0,
         issue, "%s full sign / OpenSSL sign", name);
     if (targets[i].curve == MPC_SECP256K1)
