@@ -248,6 +248,27 @@ QK_TEST(cluster, refuses_shared_keys_shared_addresses_and_bad_counts)
     wt_world_free(&w);
 }
 
+/* Two disjoint sets of t honest nodes could certify two versions of one record. */
+QK_TEST(cluster, a_threshold_of_half_the_nodes_or_less_is_refused)
+{
+    QK_AUTO_BUF t = QK_BUF(WIRE_CLUSTER_FILE_MAX);
+    struct wire_cluster *c;
+    char a[64], b[64], why[256];
+    head(&t);
+    for (uint16_t i = 1; i <= 4; i++) {
+        struct wire_identity *id;
+        qk_assert_ok(wire_identity_generate(&id, "n"));
+        (void)snprintf(a, sizeof a, "tls+tcp://h:%u", 2u * i);
+        (void)snprintf(b, sizeof b, "tls+tcp://h:%u", 2u * i + 1);
+        wire_cluster_put_node(&t, i, a, b, wire_identity_cert(id));
+        wire_identity_free(id);
+        if (i != 3) continue;
+        qk_assert_ok(wire_cluster_parse(&c, qk_buf_view(&t), why, sizeof why));
+        wire_cluster_free(c);
+    }
+    expect_refused(&t, "threshold 2 is not more than half of the 4 nodes");
+}
+
 QK_TEST(cluster, too_many_parties_are_refused)
 {
     struct wt_world w;

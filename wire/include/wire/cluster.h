@@ -5,7 +5,7 @@
  *      id = 00112233445566778899aabbccddeeff      32 hexadecimal digits
  *      account = 123456789012                     12 digits
  *      region = eu-central-1
- *      threshold = 2                              t; 2 <= t <= number of nodes
+ *      threshold = 2                              t; 2 <= t <= n, and 2t > n
  *
  *      [node 1]                                   1..255, ascending, 2..32 of them
  *      address = tls+tcp://node1.example:7701     where the node listens for the other nodes
