@@ -20,8 +20,8 @@ static const char *const allowed[] = {
     "getpid", "getppid", "set_tid_address", "arch_prctl", "getcpu",
     /* signals and exit */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending",
-    "rt_sigsuspend", "sigaltstack", "tgkill", "restart_syscall", "exit", "exit_group", "signalfd4",
-    "pause",
+    "rt_sigsuspend", "sigaltstack", "alarm", "setitimer", "tgkill", "restart_syscall", "exit",
+    "exit_group", "signalfd4", "pause",
     /* time */
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
     "timer_create", "timer_settime", "timer_delete", "timerfd_create", "timerfd_settime",
