@@ -22,7 +22,8 @@ struct qkms_env {
 };
 
 void qkms_env_wipe(struct qkms_env *env);
-#define QKMS_ENV(name) __attribute__((cleanup(qkms_env_wipe))) struct qkms_env name = {.endpoint = ""}
+#define QKMS_ENV(name)                                                                             \
+    __attribute__((cleanup(qkms_env_wipe))) struct qkms_env name = {.endpoint = ""}
 
 /** file: path, or NULL for the process environment. Endpoint, region, id and secret are required.
  *  The file must be closed to others. QK_E_NOT_FOUND (a name or the file is missing), QK_E_DENIED

@@ -50,8 +50,8 @@ static void selection(const struct mpc_curve *c)
 static void nonce(const struct mpc_curve *c)
 {
     struct mpc_scalar x, k;
-    uint8_t sid[32] = { 1 };
-    struct proof_ctx ctx = { c, sid, 1, MPC_L_DKG };
+    uint8_t sid[32] = {1};
+    struct proof_ctx ctx = {c, sid, 1, MPC_L_DKG};
     secret_scalar(c, &x);
     CT_OK(proof_nonce(&ctx, &k, &x, qk_rng_system()));
 }
