@@ -31,7 +31,7 @@ pid_of() {
     local pid
     pid=$(cat "$LOCAL/$1/pid" 2>/dev/null) || return 0
     [[ $pid =~ ^[0-9]+$ ]] && [ -r "/proc/$pid/cmdline" ] || return 0
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$LOCAL/$1/$(program_of "$1").conf" && echo "$pid" || true
+    { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -- "$LOCAL/$1/$(program_of "$1").conf" && echo "$pid"; } 2>/dev/null || true
 }
 
 running() { local m; for m in $(members); do [ -n "$(pid_of "$m")" ] || return 1; done; }

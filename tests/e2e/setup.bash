@@ -17,6 +17,13 @@ PYTHON=${QKMS_PYTHON:-/usr/bin/python3} # Debian's, with python3-boto3
 finish() {
     local status=$?
     trap - EXIT
+    # Who was not stopped by the test must still run, whatever else the test has shown.
+    for m in $(members); do
+        if [ $status = 0 ] && [ -e "$LOCAL/$m/pid" ] && [ -z "$(pid_of "$m")" ]; then
+            echo "FAIL $m has died"
+            status=1
+        fi
+    done
     if [ $status != 0 ] && [ $status != 77 ]; then
         echo "--- $TEST failed (status $status); the daemons' last words:"
         for m in $(members); do echo "[$m]"; grep -vE '"level":"(info|debug)"' "$LOCAL/$m/log" 2>/dev/null | tail -n 6 || true; tail -n 2 "$LOCAL/$m/log" 2>/dev/null || true; done
@@ -63,4 +70,4 @@ public_pem() { # key file
 sign_file() { # key file algorithm signature
     kms sign --key-id "$1" --message "fileb://$2" --message-type RAW --signing-algorithm "$3" --query Signature --output text | base64 -d >"$4"
 }
-kill_member() { local p; p=$(pid_of "$1"); [ -n "$p" ] || fail "$1 does not run"; kill -KILL "$p"; while [ -n "$(pid_of "$1")" ]; do sleep 0.05; done; }
+kill_member() { local p; p=$(pid_of "$1"); [ -n "$p" ] || fail "$1 does not run"; kill -KILL "$p"; while [ -n "$(pid_of "$1")" ]; do sleep 0.05; done; rm -f "$LOCAL/$1/pid"; }
