@@ -21,6 +21,7 @@ enum {
 struct run {
     struct mpc_epoch *epoch;
     uint64_t started_ms, asked_ms, ended_ms;
+    bool told; /* the double signer is in the audit log */
     struct run *next;
 };
 
@@ -171,7 +172,8 @@ static void settle(struct node *node, struct run *r)
             QK_F_INT("votes", mpc_epoch_votes(r->epoch)));
     }
     uint16_t liar = mpc_epoch_double_signer(r->epoch);
-    if (liar != 0) {
+    if (liar != 0 && !r->told) { /* once: every frame of the liar comes this way */
+        r->told = true;
         struct node_audit_entry entry = {.event = "epoch.double-signer",
             .outcome = NODE_AUDIT_ABORT,
             .reason = "B-10",

@@ -7,7 +7,7 @@
 #include "core/node.h"
 
 void node_evidence(struct node *node, const struct node_audit_entry *entry, bool durable);
-/** key_id may be NULL; reason NULL counts as "protocol". */
+/** key_id may be NULL; reason NULL counts as "protocol". At most 30 a minute and peer are kept. */
 void node_strike(struct node *node, uint16_t peer, const uint8_t *key_id, const char *reason);
 
 #endif

@@ -60,6 +60,7 @@ struct node {
     /* Document 20 section 7.1: the outcome of an OT check takes effect, and what depends on it is
      * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */
     pthread_mutex_t setup_lock;
+    _Atomic uint64_t strikes[256]; /* by peer: private to evidence.c */
     uint64_t started_ms;
     _Atomic bool stopping; /* no new calls and sessions */
     _Atomic uint64_t
