@@ -276,6 +276,7 @@ QK_TEST(dprf, C_4_inputs_are_injective)
     cr_assert_neq(memcmp(xa, xb, 32), 0);
 }
 
+/* S-9: an X or a P in a request is an unknown field. */
 QK_TEST(dprf, S_9_a_request_has_fields_only)
 {
     struct mpc_dprf_request req = request("AKIA1"), got;
