@@ -5,6 +5,7 @@
 #include "qk/clock.h"
 #include "qk/pack.h"
 #include "qk/secret.h"
+#include "core/evidence.h"
 #include "core/frames.h"
 #include "core/keygen.h"
 #include "core/presigs.h"
@@ -40,9 +41,11 @@ struct node_opens {
     pthread_mutex_t lock;
     uint64_t root_tried_ms[PEERS][3]; /* by peer and class */
     uint64_t setup_tried_ms[PEERS];
+    uint64_t derive_heard_ms[PEERS];
     bool root_busy[PEERS][3];
-    uint64_t root_hour_ms[PEERS]
-                         [3]; /* when the running hour began, and roots a peer opened in it */
+    bool setup_busy[PEERS][2]; /* a repair under way: ours, the peer's */
+    /* when the running hour began, and how many roots a peer opened in it */
+    uint64_t root_hour_ms[PEERS][3];
     uint32_t root_opened[PEERS][3];
     unsigned busy[PEERS]; /* sessions opened by a peer that occupy a thread of ours now */
 };
@@ -184,40 +187,7 @@ static void receive_root(struct node *node, uint16_t from, const struct open_req
 
 /* ---- repaired setups ---- */
 
-static bool may_derive(struct node *node, const struct node_key *key, uint16_t peer)
-{
-    struct node_setup info;
-    uint64_t in_day = 0, in_epoch = 0, now = qk_now_ms();
-    uint8_t cls = (uint8_t)mpc_ot_class_of(key->rec.curve);
-    if (node_vault_setup_find(node->vault, key->key_id, key->rec.e_net, peer, cls, &info) == QK_OK)
-        return false;
-    if (node_vault_setup_poisoned(
-            node->vault, key->key_id, peer, 0xffffffff, now - DAY_MS, &in_day) != QK_OK ||
-        node_vault_setup_poisoned(node->vault, key->key_id, peer, key->rec.e_net, 0, &in_epoch) !=
-            QK_OK)
-        return false;
-    if (in_day <= POISON_PER_DAY && in_epoch <= POISON_PER_EPOCH) return true;
-    qk_log(QK_ERROR, "setup.repair-refused", QK_F_HEX("key", key->key_id, 16),
-        QK_F_INT("peer", peer),
-        QK_F_STR("do", "this pair failed its checks too often: reshare the key without that node"));
-    return false;
-}
-
-static void run_derive(
-    struct node *node, uint16_t peer, uint16_t opener, const struct open_request *r)
-{
-    struct node_key *key;
-    if (node_key_get(node, r->key_id, &key) != QK_OK) return;
-    if (may_derive(node, key, peer) && (opener != 0 || open_send(node, peer, r) == QK_OK)) {
-        qk_err err = node_derive_setup(node, key, peer, opener, r->fresh);
-        qk_log(QK_INFO, "setup.repair", QK_F_HEX("key", r->key_id, 16), QK_F_INT("peer", peer),
-            QK_F_ERR(err));
-    }
-    node_key_put(node, key);
-}
-
-/* ---- presignatures ---- */
-
+/* Only keys that callers use are worked for: the system key has no such record and no setups. */
 static qk_err key_is_enabled(struct node *node, const uint8_t key_id[static 16])
 {
     char id[KMS_UUID_LEN + 1];
@@ -228,6 +198,114 @@ static qk_err key_is_enabled(struct node *node, const uint8_t key_id[static 16])
     node_known_put(node, known);
     return enabled ? QK_OK : QK_E_DENIED;
 }
+
+/* Would `more` further poisoned setups with this peer still leave a new one allowed? */
+static bool within_limits(
+    struct node *node, const struct node_key *key, uint16_t peer, unsigned more)
+{
+    uint64_t in_day = 0, in_epoch = 0, now = qk_now_ms();
+    if (node_vault_setup_poisoned(
+            node->vault, key->key_id, peer, 0xffffffff, now - DAY_MS, &in_day) != QK_OK ||
+        node_vault_setup_poisoned(node->vault, key->key_id, peer, key->rec.e_net, 0, &in_epoch) !=
+            QK_OK)
+        return false;
+    if (in_day + more <= POISON_PER_DAY && in_epoch + more <= POISON_PER_EPOCH) return true;
+    qk_log(QK_ERROR, "setup.repair-refused", QK_F_HEX("key", key->key_id, 16),
+        QK_F_INT("peer", peer),
+        QK_F_STR("do", "this pair failed its checks too often: reshare the key without that node"));
+    return false;
+}
+
+/* The peer cannot use the setup that we still have: it poisoned it, or a crash kept it from storing
+ * its half. Ours is of no use then; giving it up counts like a poisoned one, so that a peer cannot
+ * ask for ever. */
+static bool give_up(
+    struct node *node, const struct node_key *key, uint16_t peer, const struct node_setup *mine)
+{
+    enum node_setup_status was;
+    if (!within_limits(node, key, peer, 1)) return false;
+    pthread_mutex_lock(&node->setup_lock);
+    qk_err err = node_vault_setup_poison(node->vault, mine->id, qk_now_ms(), &was);
+    node_keys_drop_setup(node, mine->id);
+    node_presigs_burn_setup(node, mine->id);
+    pthread_mutex_unlock(&node->setup_lock);
+    struct node_audit_entry entry = {.event = "setup.given-up",
+        .outcome = NODE_AUDIT_INFO,
+        .peer = peer,
+        .detail = qk_str("the peer asked for a new one")};
+    node_evidence(node, &entry, true);
+    return err == QK_OK;
+}
+
+static bool may_derive(
+    struct node *node, const struct node_key *key, uint16_t peer, uint16_t opener)
+{
+    struct node_setup mine;
+    uint8_t cls = (uint8_t)mpc_ot_class_of(key->rec.curve);
+    if (mpc_record_index(&key->rec, peer) < 0 || peer == node_self(node)) return false;
+    qk_err err = node_vault_setup_find(node->vault, key->key_id, key->rec.e_net, peer, cls, &mine);
+    if (err == QK_OK) return opener != 0 && give_up(node, key, peer, &mine);
+    return err == QK_E_NOT_FOUND && within_limits(node, key, peer, 0);
+}
+
+/* A peer's wishes for new setups are heard no more often than we would ask ourselves. */
+static bool may_hear(struct node_opens *o, uint16_t peer)
+{
+    uint64_t now = qk_mono_ms();
+    pthread_mutex_lock(&o->lock);
+    uint64_t *heard = &o->derive_heard_ms[peer & 255];
+    bool ok = *heard == 0 || now - *heard >= SETUP_RETRY_MS / 2;
+    if (ok) *heard = now;
+    pthread_mutex_unlock(&o->lock);
+    return ok;
+}
+
+/* When both sides ask at once the lower id's request is the one that counts: the other is answered
+ * by nobody and times out. */
+static bool begin_derive(struct node *node, uint16_t peer, uint16_t opener)
+{
+    struct node_opens *o = node->opens;
+    pthread_mutex_lock(&o->lock);
+    bool *busy = &o->setup_busy[peer & 255][opener != 0];
+    bool ok = !*busy && (opener == 0 || opener < node_self(node) || !o->setup_busy[peer & 255][0]);
+    if (ok) *busy = true;
+    pthread_mutex_unlock(&o->lock);
+    return ok;
+}
+
+static void end_derive(struct node *node, uint16_t peer, uint16_t opener)
+{
+    struct node_opens *o = node->opens;
+    pthread_mutex_lock(&o->lock);
+    o->setup_busy[peer & 255][opener != 0] = false;
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void derive_now(struct node *node, struct node_key *key, uint16_t peer, uint16_t opener,
+    const struct open_request *r)
+{
+    if (!may_derive(node, key, peer, opener)) return;
+    if (opener == 0 && open_send(node, peer, r) != QK_OK) return;
+    qk_err err = node_derive_setup(node, key, peer, opener, r->fresh);
+    qk_log(QK_INFO, "setup.repair", QK_F_HEX("key", r->key_id, 16), QK_F_INT("peer", peer),
+        QK_F_ERR(err));
+}
+
+static void run_derive(
+    struct node *node, uint16_t peer, uint16_t opener, const struct open_request *r)
+{
+    struct node_key *key;
+    if (opener != 0 && !may_hear(node->opens, opener)) return;
+    if (key_is_enabled(node, r->key_id) != QK_OK) return;
+    if (!begin_derive(node, peer, opener)) return;
+    if (node_key_get(node, r->key_id, &key) == QK_OK) {
+        derive_now(node, key, peer, opener, r);
+        node_key_put(node, key);
+    }
+    end_derive(node, peer, opener);
+}
+
+/* ---- presignatures ---- */
 
 static qk_err presign_session(struct node *node, struct node_key *key, const struct open_request *r,
     uint16_t opener, struct mpc_ot_setup *const *setups, size_t n_setups, struct mpc_presig **out)
