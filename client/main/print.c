@@ -1,5 +1,6 @@
 /* JSON answers for people: members as "Name: value", lists of objects as tables. */
 #include "cli.h"
+#include "plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static bool is_time(const char *name)
     return len > 4 && (strcmp(name + len - 4, "Date") == 0 || strcmp(name + len - 4, "Time") == 0);
 }
 
-static void cell_of(const char *name, const json_t *value, char out[static CELL_MAX])
+static void cell_text(const char *name, const json_t *value, char out[static CELL_MAX])
 {
     out[0] = 0;
     if (json_is_number(value) && is_time(name)) {
@@ -34,6 +35,20 @@ static void cell_of(const char *name, const json_t *value, char out[static CELL_
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     (void)snprintf(out, CELL_MAX, "%s", text != NULL ? text : "?");
     free(text);
+}
+
+static void cell_of(const char *name, const json_t *value, char out[static CELL_MAX])
+{
+    cell_text(name, value, out);
+    qkms_plain(out);
+}
+
+/* The names of members come from the service as well. */
+static const char *plain_name(const char *name, char out[static CELL_MAX])
+{
+    (void)snprintf(out, CELL_MAX, "%s", name);
+    qkms_plain(out);
+    return out;
 }
 
 static bool is_table(const json_t *value)
@@ -72,7 +87,8 @@ static void print_table(const json_t *rows)
     size_t n = columns_of(rows, names);
     widths_of(rows, names, n, width);
     for (size_t c = 0; c < n; c++)
-        (void)printf("%-*s%s", c + 1 < n ? width[c] : 0, names[c], c + 1 < n ? "  " : "\n");
+        (void)printf("%-*s%s", c + 1 < n ? width[c] : 0, plain_name(names[c], cell),
+            c + 1 < n ? "  " : "\n");
     for (size_t r = 0; r < json_array_size(rows); r++)
         for (size_t c = 0; c < n; c++) {
             cell_of(names[c], json_object_get(json_array_get(rows, r), names[c]), cell);
@@ -84,20 +100,20 @@ static void print_members(const json_t *object, int depth)
 {
     const char *name;
     json_t *value;
-    char cell[CELL_MAX];
+    char cell[CELL_MAX], plain[CELL_MAX];
     json_object_foreach((json_t *)(uintptr_t)(const void *)object, name, value)
     {
         if (json_is_object(value) || is_table(value)) continue;
         cell_of(name, value, cell);
-        (void)printf("%*s%s: %s\n", 2 * depth, "", name, cell);
+        (void)printf("%*s%s: %s\n", 2 * depth, "", plain_name(name, plain), cell);
     }
     json_object_foreach((json_t *)(uintptr_t)(const void *)object, name, value)
     {
         if (is_table(value)) {
-            (void)printf("%*s%s:\n", 2 * depth, "", name);
+            (void)printf("%*s%s:\n", 2 * depth, "", plain_name(name, plain));
             print_table(value);
         } else if (json_is_object(value) && depth < DEPTH_MAX) {
-            (void)printf("%*s%s:\n", 2 * depth, "", name);
+            (void)printf("%*s%s:\n", 2 * depth, "", plain_name(name, plain));
             print_members(value, depth + 1);
         }
     }

@@ -1,5 +1,6 @@
 #include "api.h"
 #include "http.h"
+#include "plain.h"
 
 #include "kms/operator.h"
 #include "qk/clock.h"
@@ -37,6 +38,7 @@ static qk_err read_answer(
     bool later = status >= 500 || (type != NULL && strcmp(type, "ThrottlingException") == 0);
     (void)snprintf(why, why_len, "%s%s%s", type != NULL ? type : "unnamed error",
         text != NULL ? ": " : "", text != NULL ? text : "");
+    qkms_plain(why);
     json_decref(value);
     return later ? QK_E_BUSY : QK_E_DENIED;
 }
