@@ -110,7 +110,7 @@ int cli_audit_verify(int argc, char **argv)
                "nothing was cut off at the end, or written anew as a whole."};
     struct audit_args *a = calloc(1, sizeof *a);
     if (a == NULL) return cli_fail(CLI_FAILED, "out of memory");
-    struct qk_chain_head expect;
+    struct qk_chain_head expect = {.seq = 0};
     cli_parse(&argp, argc, argv, NULL, a);
     int status = a->head != NULL ? parse_head(a->head, &expect) : CLI_OK;
     if (status == CLI_OK) status = verify(a, a->head != NULL ? &expect : NULL);

@@ -4,28 +4,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void say(const char *kind, const char *fmt, va_list args)
-{
-    (void)fprintf(stderr, "qkms: %s: ", kind);
-    (void)vfprintf(stderr, fmt, args);
-    (void)fputc('\n', stderr);
-}
+/* One line on stderr: what goes wrong between here and there has nobody to be told to. */
+#define SAY(kind, fmt)                                                                             \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        char line[1024];                                                                           \
+        va_start(args, fmt);                                                                       \
+        (void)vsnprintf(line, sizeof line, fmt, args);                                             \
+        va_end(args);                                                                              \
+        (void)fprintf(stderr, "qkms: %s: %s\n", (kind), line);                                     \
+    } while (0)
 
 int cli_fail(int status, const char *fmt, ...)
 {
-    va_list args;
-    va_start(args, fmt);
-    say("error", fmt, args);
-    va_end(args);
+    SAY("error", fmt);
     return status;
 }
 
 void cli_warn(const char *fmt, ...)
 {
-    va_list args;
-    va_start(args, fmt);
-    say("warning", fmt, args);
-    va_end(args);
+    SAY("warning", fmt);
 }
 
 int cli_status_of(qk_err err)
