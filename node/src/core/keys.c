@@ -13,6 +13,7 @@ struct node_keys {
     struct node_key *list;
     size_t n;
     uint64_t clock;
+    uint64_t drops; /* keys that were destroyed */
 };
 
 qk_err node_keys_new(struct node_keys **out)
@@ -92,11 +93,35 @@ static void evict_oldest(struct node_keys *k)
     if (oldest != NULL) unlink_key(k, oldest);
 }
 
+/* Take a key that was just opened into the list, with a reference. If somebody else was quicker his
+ * stays; if a key was destroyed meanwhile it may be this one: it is not kept. */
+static struct node_key *take_in(struct node_keys *k, struct node_key *key, uint64_t drops_before)
+{
+    pthread_mutex_lock(&k->lock);
+    struct node_key *other = find(k, key->key_id);
+    if (other != NULL) {
+        key_free(key);
+        key = other;
+    } else if (k->drops != drops_before) {
+        key->dropped = true;
+    } else {
+        if (k->n >= KEYS_MAX) evict_oldest(k);
+        key->next = k->list;
+        k->list = key;
+        k->n++;
+    }
+    key->refs++;
+    key->used = ++k->clock;
+    pthread_mutex_unlock(&k->lock);
+    return key;
+}
+
 qk_err node_key_get(struct node *node, const uint8_t key_id[static 16], struct node_key **out)
 {
     struct node_keys *k = node->keys;
     pthread_mutex_lock(&k->lock);
     struct node_key *key = find(k, key_id);
+    uint64_t drops = k->drops;
     if (key != NULL) {
         key->refs++;
         key->used = ++k->clock;
@@ -110,20 +135,7 @@ qk_err node_key_get(struct node *node, const uint8_t key_id[static 16], struct n
             key_free(key);
             return err;
         }
-        pthread_mutex_lock(&k->lock);
-        struct node_key *other = find(k, key_id);
-        if (other != NULL) { /* somebody else was quicker */
-            key_free(key);
-            key = other;
-        } else {
-            if (k->n >= KEYS_MAX) evict_oldest(k);
-            key->next = k->list;
-            k->list = key;
-            k->n++;
-        }
-        key->refs++;
-        key->used = ++k->clock;
-        pthread_mutex_unlock(&k->lock);
+        key = take_in(k, key, drops);
     }
     *out = key;
     return QK_OK;
@@ -142,6 +154,7 @@ void node_keys_drop(struct node *node, const uint8_t key_id[static 16])
     struct node_keys *k = node->keys;
     pthread_mutex_lock(&k->lock);
     struct node_key *key = find(k, key_id);
+    k->drops++;
     if (key != NULL) unlink_key(k, key);
     pthread_mutex_unlock(&k->lock);
 }

@@ -183,9 +183,10 @@ static void audit_record(struct node *node, const struct kms_record *r, const ch
  * is seen again, so a crash in between costs nothing. */
 static qk_err destroy_key(struct node *node, const struct kms_record *r)
 {
+    qk_err err = node_vault_share_destroy_all(node->vault, r->key.key_id);
+    node_keys_drop(node, r->key.key_id); /* after the vault: nobody can open it again */
     node_presigs_burn_key(node, r->key.key_id);
-    node_keys_drop(node, r->key.key_id);
-    QK_TRY(node_vault_share_destroy_all(node->vault, r->key.key_id));
+    QK_TRY(err);
     audit_record(node, r, "key.destroyed", NODE_AUDIT_INFO, NULL);
     return QK_OK;
 }
