@@ -34,8 +34,6 @@ struct node_config {
     uint64_t max_sessions;
     uint64_t max_sessions_per_peer;
     uint64_t session_timeout_ms;
-    uint64_t keygen_timeout_ms;
-    uint64_t clock_skew_ms; /* accepted difference of a request's time */
     uint64_t promise_hold_ms;
     /* presignature pool */
     uint64_t presign_per_key; /* 0: no pool */
