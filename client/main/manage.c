@@ -39,13 +39,54 @@ static error_t name_required(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* "2 of 2": links of a node that are up. */
+static json_t *links_of(const json_t *peers)
+{
+    size_t up = 0;
+    for (size_t i = 0; i < json_array_size(peers); i++)
+        up += json_is_true(json_object_get(json_array_get(peers, i), "Up"));
+    return json_sprintf("%zu of %zu", up, json_array_size(peers));
+}
+
+/* For people: what a node says of itself stands in its row of the table. */
+static void flatten_node(json_t *row)
+{
+    json_t *said = json_incref(json_object_get(row, "Status"));
+    const char *name;
+    json_t *value;
+    (void)json_object_del(row, "Status");
+    json_object_foreach(said, name, value)
+    {
+        if (strcmp(name, "Peers") == 0)
+            (void)json_object_set_new(row, "Links", links_of(value));
+        else if (!json_is_object(value) && !json_is_array(value))
+            (void)json_object_set(row, name, value);
+    }
+    json_decref(said);
+}
+
+static int print_status(json_t *answer, bool json)
+{
+    json_t *nodes = json_object_get(answer, "Nodes");
+    for (size_t i = 0; i < json_array_size(nodes) && !json; i++)
+        flatten_node(json_array_get(nodes, i));
+    cli_print(answer, json);
+    return CLI_OK;
+}
+
 int cli_status(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = no_arguments, .doc = "Show the cluster: nodes, epochs, pools, versions."};
     struct manage_args a = {.name = NULL};
+    char why[CLI_WHY_MAX] = "";
+    QKMS_ENV(env);
+    CLI_JSON(args) = json_object();
+    CLI_JSON(answer) = NULL;
     cli_parse(&argp, argc, argv, &a.api, &a);
-    return cli_simple(&a.api, "QkmsAdmin.GetStatus", json_object());
+    qk_err err = qkms_env_load(a.api.env_file, &env, why, sizeof why);
+    if (err == QK_OK) err = qkms_call(&env, "QkmsAdmin.GetStatus", args, &answer, why, sizeof why);
+    return err != QK_OK ? cli_fail_err(err, why) : print_status(answer, a.api.json);
 }
 
 /* ---- lists: all pages as one ---- */

@@ -28,10 +28,15 @@ static void cell_text(const char *name, const json_t *value, char out[static CEL
         (void)snprintf(out, CELL_MAX, "%s", json_string_value(value));
         return;
     }
+    if (json_is_real(value)) {
+        (void)snprintf(out, CELL_MAX, "%.1f", json_real_value(value));
+        return;
+    }
     if (json_is_boolean(value)) {
         (void)snprintf(out, CELL_MAX, "%s", json_is_true(value) ? "yes" : "no");
         return;
     }
+    if (value == NULL) return;
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     (void)snprintf(out, CELL_MAX, "%s", text != NULL ? text : "?");
     free(text);
@@ -56,13 +61,23 @@ static bool is_table(const json_t *value)
     return json_is_array(value) && json_is_object(json_array_get(value, 0));
 }
 
+/* Rows may lack members: a node that is away says nothing of itself. */
+static json_t *fullest(const json_t *rows)
+{
+    json_t *most = json_array_get(rows, 0);
+    for (size_t i = 1; i < json_array_size(rows); i++)
+        if (json_object_size(json_array_get(rows, i)) > json_object_size(most))
+            most = json_array_get(rows, i);
+    return most;
+}
+
 static size_t columns_of(const json_t *rows, const char *names[static COLUMNS_MAX])
 {
     size_t n = 0;
     const char *name;
     json_t *value;
-    json_object_foreach(json_array_get(rows, 0), name, value) if (n < COLUMNS_MAX) names[n++] =
-        name;
+    json_t *row = fullest(rows);
+    json_object_foreach(row, name, value) if (n < COLUMNS_MAX) names[n++] = name;
     return n;
 }
 
