@@ -19,16 +19,24 @@ void cw_must(bool ok, const char *what)
     abort();
 }
 
+/* Below the range from which the kernel takes ports for outgoing connections, at random: tests that
+ * run side by side must not get in each other's way between this look and the listening. */
 static uint16_t free_port(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CW_MUST(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    CW_MUST(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    (void)close(fd);
-    return ntohs(a.sin_port);
+    for (int i = 0; i < 1000; i++) {
+        uint8_t r[2];
+        CW_MUST(qk_rng_fill(qk_rng_system(), r, sizeof r) == QK_OK);
+        uint16_t port = (uint16_t)(10000 + qk_get_u16(r) % 8000);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        a.sin_port = htons(port);
+        bool free_now = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+        if (fd >= 0) (void)close(fd);
+        if (free_now) return port;
+    }
+    CW_MUST(!"a free port");
+    return 0;
 }
 
 /* ---- records ---- */
