@@ -163,6 +163,48 @@ QK_TEST(ecdsa_status, E_7_no_send_of_an_earlier_round_precedes_the_poison)
     ew_free(&k);
 }
 
+/* E-7 (20 section 7.1): every setup is asked for before round 2 leaves and once more when the party
+ * is done, for another session may have poisoned it in between. */
+struct asked {
+    const struct ew_key *k;
+    unsigned n[EW_MAX][EW_MAX][2]; /* by party, peer, done or not */
+};
+
+static qk_err note_use(
+    struct qkt_net *net, struct qkt_party *who, const struct mpc_effect *e, void *ctx)
+{
+    struct asked *a = ctx;
+    (void)net;
+    cr_assert_eq(e->kind, MPC_EFFECT_SETUP_USE);
+    size_t i = ew_index(a->k, who->id), j = ew_index(a->k, e->to);
+    cr_expect(memcmp(e->id, a->k->setups[i][j]->id, 32) == 0);
+    a->n[i][j][mpc_party_state(who->party) == MPC_DONE]++;
+    return QK_OK;
+}
+
+QK_TEST(ecdsa_status, E_7_setups_are_asked_for_again_before_the_result)
+{
+    struct ew_key k;
+    struct ew_run r;
+    ew_deal(&k, 5500, MPC_P256, 3, 3, 0, NULL);
+    ew_deal_setups(&k);
+    struct asked a = {.k = &k};
+    ew_session(&r, &k, 5500, ids3, 3, true);
+    ew_start(&r, 5500);
+    r.net->in_order = true; /* one round in a receive: who is DONE is at the end */
+    r.net->on_effect = note_use;
+    r.net->effect_ctx = &a;
+    qkt_run(r.net);
+    for (size_t i = 0; i < 3; i++) {
+        qkt_expect_done(r.net, ids3[i]);
+        for (size_t j = 0; j < 3; j++)
+            for (size_t done = 0; done < 2; done++)
+                cr_expect_eq(a.n[i][j][done], i != j, "E-7: %zu of %zu, %zu", i, j, done);
+    }
+    ew_end(&r);
+    ew_free(&k);
+}
+
 /* ---- E-25 ---- */
 
 /* Everything that the ECDSA module lets a caller do. A new name here needs a look at E-25: nothing
