@@ -306,7 +306,7 @@ static qk_err copy_config(struct wire_client *c, const struct wire_client_config
     preset(&c->cfg.handshake_ms, 5000);
     preset(&c->cfg.reconnect_min_ms, 100);
     preset(&c->cfg.reconnect_max_ms, 5000);
-    c->tick_ms = c->cfg.ping_ms / 4 + 1;
+    c->tick_ms = c->cfg.ping_ms / 2 + 1;
     QK_TRY(wire_key_from_cert(&c->server_key, config->server_cert));
     c->server_cert = malloc(config->server_cert.len);
     QK_ENSURE(c->server_cert != NULL, QK_E_NOMEM);

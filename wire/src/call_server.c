@@ -9,7 +9,7 @@
 
 #define SPARE_SLOTS 8     /* so that pings and "busy" are answered while max_calls are in hand */
 #define SEND_MS     10000 /* a caller that does not read its answer so long is cut off */
-#define TICK_MS     250
+#define TICK_MS     1000
 #define DOOMED_MAX  64
 
 /* A slot is one REP context: receive, handle, send, receive, ... It is the user's wire_reply while
@@ -32,7 +32,7 @@ struct wire_server {
     bool closing;
     unsigned n_handling;
     nng_pipe doomed[DOOMED_MAX]; /* to be closed by the timer */
-    size_t n_doomed;
+    size_t n_doomed, n_quiet;    /* the first n_quiet were cut a tick ago */
     size_t n_alive, n_slots;
     struct wire_reply *slots;
     size_t n_callers;
@@ -98,8 +98,11 @@ static void doom(struct wire_server *s, nng_pipe pipe)
 static void close_doomed(struct wire_server *s)
 {
     (void)pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->n_doomed; i++) (void)nng_pipe_close(s->doomed[i]);
-    s->n_doomed = 0;
+    for (size_t i = 0; i < s->n_quiet; i++) (void)nng_pipe_close(s->doomed[i]);
+    s->n_doomed -= s->n_quiet;
+    memmove(s->doomed, s->doomed + s->n_quiet, s->n_doomed * sizeof s->doomed[0]);
+    for (size_t i = 0; i < s->n_doomed; i++) wire_tls_cut(s->doomed[i]);
+    s->n_quiet = s->n_doomed;
     (void)pthread_mutex_unlock(&s->lock);
 }
 

@@ -95,7 +95,7 @@ qk_err wire_mesh_new(struct wire_mesh **out, const struct wire_mesh_config *conf
     QK_ENSURE(m != NULL, QK_E_NOMEM);
     m->cfg = *config;
     presets(&m->cfg);
-    m->tick_ms = m->cfg.heartbeat_ms / 4 + 1;
+    m->tick_ms = m->cfg.heartbeat_ms / 2 + 1;
     for (size_t i = 0; i < cluster->n; i++) {
         if (&cluster->nodes[i] == self) continue;
         struct mesh_peer *p = &m->peers[m->n++];

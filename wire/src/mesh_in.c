@@ -20,8 +20,11 @@ void mesh_in_cut(struct mesh_peer *p, const char *why)
 
 void mesh_in_close_doomed(struct mesh_peer *p)
 {
-    for (size_t i = 0; i < p->n_doomed; i++) (void)nng_pipe_close(p->doomed[i]);
-    p->n_doomed = 0;
+    for (size_t i = 0; i < p->n_quiet; i++) (void)nng_pipe_close(p->doomed[i]);
+    p->n_doomed -= p->n_quiet;
+    memmove(p->doomed, p->doomed + p->n_quiet, p->n_doomed * sizeof p->doomed[0]);
+    for (size_t i = 0; i < p->n_doomed; i++) wire_tls_cut(p->doomed[i]);
+    p->n_quiet = p->n_doomed;
 }
 
 /* ---- frames ---- */

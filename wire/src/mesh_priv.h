@@ -42,8 +42,8 @@ struct mesh_peer {
     /* from the peer */
     nng_pipe in_pipe;                 /* id 0: not connected */
     nng_pipe doomed[MESH_DOOMED_MAX]; /* cut, to be closed by the timer */
-    size_t n_doomed;
-    bool greeted; /* its hello was right */
+    size_t n_doomed, n_quiet;         /* the first n_quiet were cut a tick ago */
+    bool greeted;                     /* its hello was right */
     uint64_t in_heard_ms;
     bool hears_us;          /* what its last heartbeat said */
     uint64_t deaf_since_ms; /* since when it says it does not, while we are connected */
@@ -84,7 +84,8 @@ QK_MUST_USE qk_err mesh_in_open(struct wire_mesh *m);
  *  inside the receive callback of that very pipe, and NNG 1.5.2 that closes a pipe from there now
  *  and then waits for good for its own completion, with the thread that reaps all pipes. */
 void mesh_in_cut(struct mesh_peer *p, const char *why);
-/** Close what was cut. Under the lock, from the timer. */
+/** Close what was cut a tick ago, quieten what was cut since (wire_tls_cut). Under the lock, from
+ *  the timer. */
 void mesh_in_close_doomed(struct mesh_peer *p);
 
 /** Tell the user if the peer came up or went down. Without the lock. */

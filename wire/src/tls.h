@@ -58,6 +58,12 @@ QK_MUST_USE qk_err wire_tls_config_new(nng_tls_config **out, const struct wire_t
 /** The tag of the peer behind a pipe. QK_E_DENIED: not verified, or the pipe is gone. */
 QK_MUST_USE qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag);
 
+/** Receive nothing more from this pipe and say goodbye; NNG then closes it of its own accord. A
+ * pipe that may be in the middle of a frame has to be cut some time before it is closed: NNG 1.5.2
+ * that closes it between the length and the rest waits for that frame for good, with the thread
+ * that reaps all pipes. Never waits. */
+void wire_tls_cut(nng_pipe pipe);
+
 /** The nearest status of an NNG error number. */
 qk_err wire_nng_err(int rv);
 

@@ -222,6 +222,14 @@ qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag)
     return QK_OK;
 }
 
+void wire_tls_cut(nng_pipe pipe)
+{
+    bool ignored;
+    wire_tls_cutting = true;
+    (void)nng_pipe_get_bool(pipe, NNG_OPT_TLS_VERIFIED, &ignored);
+    wire_tls_cutting = false;
+}
+
 qk_err wire_nng_err(int rv)
 {
     switch (rv) {

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include "tls_out.h"
 
 /* NNG calls handshake, recv, send, verified and close of a connection under that connection's lock;
  * init and fini without it. The deadline runs on a thread of its own and only touches `state`
@@ -18,11 +19,14 @@ struct nng_tls_engine_conn {
     bool counted; /* in stats->pending */
     uint8_t head[8];
     size_t head_len; /* of the SP header seen so far */
+    bool cut;        /* wire_tls_cut: nothing is received any more */
+    struct tls_out out;
     atomic_int state;
 };
 
 int wire_tls_peer_index = -1;
 _Thread_local struct wire_tls_answer wire_tls_answer;
+_Thread_local bool wire_tls_cutting;
 
 /* ---- the bytes below TLS ---- */
 
@@ -152,6 +156,7 @@ static void conn_fini(nng_tls_engine_conn *c)
         nng_aio_free(c->deadline);
     }
     SSL_free(c->ssl);
+    tls_out_free(&c->out);
     if (c->stats != NULL) uncount(c);
     wire_tls_stats_release(c->stats);
 }
@@ -219,10 +224,28 @@ static void look_for_header(nng_tls_engine_conn *c, const uint8_t *buf, size_t l
     nng_aio_cancel(c->deadline);
 }
 
+/* 0: nothing waits any more. */
+static int flush(nng_tls_engine_conn *c)
+{
+    ERR_clear_error();
+    while (c->out.bytes != NULL) {
+        int n = SSL_write(c->ssl, c->out.bytes + c->out.off, (int)(c->out.len - c->out.off));
+        if (n <= 0) return conn_error(c, n);
+        c->out.off += (size_t)n;
+        if (c->out.off == c->out.len) tls_out_free(&c->out);
+    }
+    return 0;
+}
+
+/* Also writes on: after every write to the network NNG asks here again, in any case where an error
+ * would have to be noticed. */
 static int conn_recv(nng_tls_engine_conn *c, uint8_t *buf, size_t *len)
 {
     int rv = conn_ready(c);
     if (rv != 0) return rv;
+    if (c->cut) return NNG_ECONNABORTED;
+    rv = flush(c);
+    if (rv != 0 && rv != NNG_EAGAIN) return rv;
     ERR_clear_error();
     int n = SSL_read(c->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
     if (n <= 0) return conn_error(c, n);
@@ -234,10 +257,18 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *buf, size_t *len)
 static int conn_send(nng_tls_engine_conn *c, const uint8_t *buf, size_t *len)
 {
     int rv = conn_ready(c);
+    if (rv == 0) rv = flush(c);
     if (rv != 0) return rv;
+    size_t whole = tls_out_take(&c->out, buf, *len);
+    if (whole > 0) {
+        *len = whole;
+        rv = flush(c);
+        return rv == NNG_EAGAIN ? 0 : rv;
+    }
     ERR_clear_error();
     int n = SSL_write(c->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
     if (n <= 0) return conn_error(c, n);
+    c->out.head_len += (size_t)n;
     *len = (size_t)n;
     return 0;
 }
@@ -246,6 +277,11 @@ static bool conn_verified(nng_tls_engine_conn *c)
 {
     if (atomic_load(&c->state) == EXPIRED) {
         kick(c);
+        return false;
+    }
+    if (wire_tls_cutting) {
+        c->cut = true;
+        conn_close(c); /* the alert sent, NNG asks conn_recv */
         return false;
     }
     const struct tls_pin *pin = SSL_get_ex_data(c->ssl, wire_tls_peer_index);

@@ -37,6 +37,9 @@ extern _Thread_local struct wire_tls_answer {
     uint16_t tag;
 } wire_tls_answer;
 
+/** True on a thread that asks `verified` in order to cut the connection. */
+extern _Thread_local bool wire_tls_cutting;
+
 QK_MUST_USE qk_err wire_tls_conn_setup(void); /* once, before the first connection */
 
 #endif
