@@ -65,7 +65,7 @@ const struct qk_opt node_config_table[] = {
     NUMBER(max_sessions, "sessions", "1024", 1, 1024, "Protocol sessions open at once.", ""),
     NUMBER(max_sessions_per_peer, "sessions", "64", 1, 1024,
         "Of these, at most so many opened by one peer.", ""),
-    NUMBER(session_timeout_ms, "ms", "10000", 100, 600000,
+    NUMBER(session_timeout_ms, "ms", "3000", 100, 600000,
         "A session that uses a key ends after this time.", ""),
     NUMBER(promise_hold_ms, "ms", "30000", 1000, 3600000,
         "How long a promised record version stays reserved for the change it was promised to.",
