@@ -132,6 +132,7 @@ static qk_err start(
     QK_TRY(open_stores(node, init_vault, why, why_len));
     if (init_vault) return QK_OK;
     QK_TRY(make_parts(node));
+    QK_TRY(node_records_resume(node));
     QK_TRY(open_network(node, why, why_len));
     return node_harden_syscalls(node->conf.seccomp_mode);
 }

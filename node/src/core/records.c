@@ -180,7 +180,7 @@ static void audit_record(struct node *node, const struct kms_record *r, const ch
 }
 
 /* The end of a key: everything this node holds of it goes. Idempotent; repeated whenever the record
- * is seen again, so a crash in between costs nothing. */
+ * is seen again and at every start, so a crash in between costs nothing. */
 static qk_err destroy_key(struct node *node, const struct kms_record *r)
 {
     qk_err err = node_vault_share_destroy_all(node->vault, r->key.key_id);
@@ -233,5 +233,55 @@ qk_err node_record_accept(struct node *node, struct qk_bytes certified)
     r = &known->stored.r;
     if (r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED) err = destroy_key(node, r);
     node_known_put(node, known);
+    return err;
+}
+
+/* ---- start-up ---- */
+
+struct held {
+    uint8_t (*id)[16];
+    size_t n, cap;
+    bool lost; /* out of memory */
+};
+
+static bool note_held(void *arg, const struct node_share_info *info)
+{
+    struct held *h = arg;
+    if (h->n == h->cap) {
+        size_t cap = h->cap == 0 ? 64 : 2 * h->cap;
+        void *more = realloc(h->id, cap * sizeof *h->id);
+        h->lost = more == NULL;
+        if (h->lost) return false;
+        h->id = more;
+        h->cap = cap;
+    }
+    memcpy(h->id[h->n++], info->key_id, 16);
+    return true;
+}
+
+static qk_err destroy_if_deleted(struct node *node, const uint8_t key_id[static 16])
+{
+    char id[KMS_UUID_LEN + 1];
+    struct node_known *known;
+    kms_uuid_text(key_id, id);
+    qk_err err = node_known_get(node, KMS_KIND_KEY, id, &known);
+    if (err == QK_E_NOT_FOUND) return QK_OK; /* the system key; a key not yet announced */
+    if (err == QK_E_CORRUPT) {               /* nothing rests on it: requests for it are refused */
+        qk_log(QK_ERROR, "record.corrupt", QK_F_STR("id", id));
+        return QK_OK;
+    }
+    QK_TRY(err);
+    if (known->stored.r.key.state == KMS_STATE_DELETED) err = destroy_key(node, &known->stored.r);
+    node_known_put(node, known);
+    return err;
+}
+
+qk_err node_records_resume(struct node *node)
+{
+    struct held h = {.n = 0};
+    qk_err err = node_vault_share_list(node->vault, NULL, note_held, &h);
+    if (h.lost) err = QK_E_NOMEM;
+    for (size_t i = 0; err == QK_OK && i < h.n; i++) err = destroy_if_deleted(node, h.id[i]);
+    free(h.id);
     return err;
 }

@@ -37,6 +37,10 @@ void node_known_put(struct node *node, struct node_known *known);
  */
 QK_MUST_USE qk_err node_record_accept(struct node *node, struct qk_bytes certified);
 
+/** At start, before anything is served: destroy what is still held of keys whose Deleted version
+ * this node has. It had stored that version and was stopped before the rest. */
+QK_MUST_USE qk_err node_records_resume(struct node *node);
+
 /** kms_cert_verify_fn with the cluster's node keys; arg is the node. */
 qk_err node_cert_verify(
     void *arg, uint16_t id, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature);
