@@ -63,6 +63,16 @@ static struct qk_pool *pool_for(const struct node *node, uint8_t type)
     return type == NODE_FRAME_OPEN ? node->background : node->frames;
 }
 
+static bool enter(struct node *node, struct incoming *in)
+{
+    struct qk_pool *pool = pool_for(node, in->bytes[0]);
+    pthread_mutex_lock(&node->gate);
+    bool open = !node->deaf && (pool == node->frames || !node->stopping);
+    bool ok = open && qk_pool_run(pool, on_frame, in) == QK_OK;
+    pthread_mutex_unlock(&node->gate);
+    return ok;
+}
+
 void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
 {
     struct node *node = ctx;
@@ -76,10 +86,9 @@ void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
     in->from = from;
     in->len = bytes.len;
     memcpy(in->bytes, bytes.p, bytes.len);
-    if (qk_pool_run(pool_for(node, bytes.p[0]), on_frame, in) != QK_OK) {
-        qk_log(QK_WARN, "frame.dropped", QK_F_INT("peer", from), QK_F_STR("why", "queue full"));
-        incoming_free(in);
-    }
+    if (enter(node, in)) return;
+    qk_log(QK_WARN, "frame.dropped", QK_F_INT("peer", from), QK_F_STR("why", "queue full"));
+    incoming_free(in);
 }
 
 void node_frames_on_peer(void *ctx, uint16_t id, bool up)

@@ -75,7 +75,6 @@ static qk_err open_stores(struct node *node, bool create, char *why, size_t why_
 
 static qk_err make_parts(struct node *node)
 {
-    pthread_mutex_init(&node->setup_lock, NULL);
     QK_TRY(node_sessions_new(&node->sessions, node));
     QK_TRY(node_records_new(&node->records));
     QK_TRY(node_daykeys_new(&node->daykeys));
@@ -143,6 +142,8 @@ qk_err node_new(
     struct node *node = calloc(1, sizeof *node);
     QK_ENSURE(node != NULL, QK_E_NOMEM);
     node->started_ms = qk_mono_ms();
+    pthread_mutex_init(&node->gate, NULL);
+    pthread_mutex_init(&node->setup_lock, NULL);
     why[0] = 0;
     qk_err err = start(node, config_path, init_vault, why, why_len);
     if (err != QK_OK) {
@@ -154,18 +155,27 @@ qk_err node_new(
     return QK_OK;
 }
 
+/* From the return on no frame enters the pools that the flag closes. */
+static void set_gate(struct node *node, _Atomic bool *flag)
+{
+    pthread_mutex_lock(&node->gate);
+    *flag = true;
+    pthread_mutex_unlock(&node->gate);
+}
+
 void node_free(struct node *node)
 {
     if (node == NULL) return;
     node->stop_by_ms = qk_mono_ms() + STOP_MS;
-    node->stopping = true;
+    set_gate(node, &node->stopping);
     /* Calls first: their threads may wait for sessions, which need the mesh until they time out. */
     wire_server_free(node->server);
     qk_pool_free(node->ops);
-    wire_mesh_free(node->mesh);
     qk_pool_free(node->asks);
     qk_pool_free(node->background);
+    set_gate(node, &node->deaf);
     qk_pool_free(node->frames);
+    wire_mesh_free(node->mesh); /* last: whatever ran until here may have sent */
     node_presigs_free(node->presigs);
     node_opens_free(node->opens);
     node_epochs_free(node->epochs);
@@ -179,6 +189,8 @@ void node_free(struct node *node)
     wire_identity_free(node->identity);
     wire_cluster_free(node->cluster);
     node_config_free(&node->conf);
+    pthread_mutex_destroy(&node->setup_lock);
+    pthread_mutex_destroy(&node->gate);
     free(node);
 }
 

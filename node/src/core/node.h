@@ -62,6 +62,8 @@ struct node {
     pthread_mutex_t setup_lock;
     _Atomic uint64_t strikes[256]; /* by peer: private to evidence.c */
     uint64_t started_ms;
+    pthread_mutex_t gate; /* frames enter the pools under it */
+    _Atomic bool deaf; /* no frame enters any pool; while stopping only those that end what runs */
     _Atomic bool stopping; /* no new calls and sessions */
     _Atomic uint64_t
         stop_by_ms; /* then (qk_mono_ms) what still waits gives up; valid if stopping */
