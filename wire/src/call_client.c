@@ -338,6 +338,7 @@ void wire_client_free(struct wire_client *c)
     c->closing = true;
     (void)pthread_mutex_unlock(&c->lock);
     if (c->tick_aio != NULL) nng_aio_stop(c->tick_aio);
+    wire_tls_cut_all(c->dialer.stats); /* a pipe in the middle of a frame must not be closed */
     if (c->req.id != 0) (void)nng_close(c->req); /* contexts go with it; calls end */
     (void)pthread_mutex_lock(&c->lock);
     while (c->n_open > 0) (void)pthread_cond_wait(&c->ended, &c->lock);

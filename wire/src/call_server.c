@@ -318,6 +318,7 @@ void wire_server_free(struct wire_server *s)
     (void)pthread_mutex_lock(&s->lock);
     while (s->n_alive > 0) (void)pthread_cond_wait(&s->died, &s->lock);
     (void)pthread_mutex_unlock(&s->lock);
+    wire_tls_cut_all(s->listener.stats); /* a pipe in the middle of a frame must not be closed */
     if (s->rep.id != 0) (void)nng_close(s->rep);
     nng_aio_free(s->tick_aio);
     for (size_t i = 0; i < s->n_slots; i++) {

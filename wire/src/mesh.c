@@ -124,6 +124,7 @@ void wire_mesh_free(struct wire_mesh *m)
     if (m == NULL) return;
     atomic_store(&m->closing, true);
     if (m->tick_aio != NULL) nng_aio_stop(m->tick_aio);
+    wire_tls_cut_all(m->listener.stats); /* a pipe in the middle of a frame must not be closed */
     for (size_t i = 0; i < m->n; i++) mesh_out_close(&m->peers[i]);
     if (m->pull.id != 0) (void)nng_close(m->pull);
     if (m->recv_aio != NULL) nng_aio_stop(m->recv_aio);

@@ -12,6 +12,7 @@
 #ifndef WIRE_TLS_H
 #define WIRE_TLS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -29,8 +30,14 @@ struct wire_tls_pin {
 };
 
 /** Counters that outlive whichever of socket and owner goes first. */
+struct nng_tls_engine_conn;
+
 struct wire_tls_stats {
     atomic_int refs;
+    pthread_mutex_t lock; /* conns; taken before any of NNG's, never within them */
+    struct nng_tls_engine_conn *conns;
+    atomic_bool closing;            /* no more connections */
+    atomic_int live;                /* connections that came through and still exist */
     atomic_int pending;             /* connections not yet through */
     atomic_uint_least64_t through;  /* connections whose peer is known and has begun to speak SP */
     atomic_uint_least64_t refused;  /* handshakes that failed: wrong or no certificate, garbage */
@@ -63,6 +70,11 @@ QK_MUST_USE qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag);
  * that closes it between the length and the rest waits for that frame for good, with the thread
  * that reaps all pipes. Never waits. */
 void wire_tls_cut(nng_pipe pipe);
+
+/** Cut every connection that counts here, take no more, and wait (up to half a second, for a peer
+ *  that does not read) until they are gone. To be called before their socket is closed, not from a
+ *  callback. */
+void wire_tls_cut_all(struct wire_tls_stats *stats);
 
 /** The nearest status of an NNG error number. */
 qk_err wire_nng_err(int rv);

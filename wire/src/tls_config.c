@@ -20,13 +20,16 @@ qk_err wire_tls_stats_new(struct wire_tls_stats **out)
     struct wire_tls_stats *stats = calloc(1, sizeof *stats);
     QK_ENSURE(stats != NULL, QK_E_NOMEM);
     atomic_init(&stats->refs, 1);
+    (void)pthread_mutex_init(&stats->lock, NULL);
     *out = stats;
     return QK_OK;
 }
 
 void wire_tls_stats_release(struct wire_tls_stats *stats)
 {
-    if (stats != NULL && atomic_fetch_sub(&stats->refs, 1) == 1) free(stats);
+    if (stats == NULL || atomic_fetch_sub(&stats->refs, 1) != 1) return;
+    (void)pthread_mutex_destroy(&stats->lock);
+    free(stats);
 }
 
 /* ---- who is accepted ---- */

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <nng/supplemental/util/platform.h>
 #include "tls_out.h"
 
 /* NNG calls handshake, recv, send, verified and close of a connection under that connection's lock;
@@ -11,6 +12,8 @@
 enum { WAITING, THROUGH, EXPIRED };
 
 struct nng_tls_engine_conn {
+    struct nng_tls_engine_conn *prev, *next; /* in stats->conns */
+    bool listed;
     void *stream; /* NNG's handle for nng_tls_engine_send and _recv; in 1.5.2 its nng_stream */
     SSL *ssl;
     nng_aio *deadline;
@@ -116,6 +119,47 @@ static void uncount(struct nng_tls_engine_conn *c)
     atomic_fetch_sub(&c->stats->pending, 1);
 }
 
+/* ---- cutting ---- */
+
+static void list(nng_tls_engine_conn *c)
+{
+    (void)pthread_mutex_lock(&c->stats->lock);
+    c->next = c->stats->conns;
+    if (c->next != NULL) c->next->prev = c;
+    c->stats->conns = c;
+    c->listed = true;
+    (void)pthread_mutex_unlock(&c->stats->lock);
+}
+
+static void unlist(nng_tls_engine_conn *c)
+{
+    if (!c->listed) return;
+    (void)pthread_mutex_lock(&c->stats->lock);
+    if (c->next != NULL) c->next->prev = c->prev;
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        c->stats->conns = c->next;
+    (void)pthread_mutex_unlock(&c->stats->lock);
+    if (atomic_load(&c->state) == THROUGH) atomic_fetch_sub(&c->stats->live, 1);
+}
+
+void wire_tls_cut_all(struct wire_tls_stats *stats)
+{
+    if (stats == NULL) return;
+    atomic_store(&stats->closing, true);
+    wire_tls_cutting = true;
+    (void)pthread_mutex_lock(&stats->lock);
+    for (nng_tls_engine_conn *c = stats->conns; c != NULL; c = c->next) {
+        bool ignored;
+        if (atomic_load(&c->state) == THROUGH)
+            (void)nng_stream_get_bool((nng_stream *)c->stream, NNG_OPT_TLS_VERIFIED, &ignored);
+    }
+    (void)pthread_mutex_unlock(&stats->lock);
+    wire_tls_cutting = false;
+    for (unsigned ms = 0; ms < 500 && atomic_load(&stats->live) > 0; ms += 2) nng_msleep(2);
+}
+
 /* ---- what NNG calls ---- */
 
 static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config *cfg)
@@ -125,6 +169,7 @@ static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config
     c->server = cfg->server;
     c->stats = cfg->stats;
     atomic_fetch_add(&c->stats->refs, 1);
+    if (atomic_load(&c->stats->closing)) return NNG_ECONNABORTED;
     c->counted = true;
     if (atomic_fetch_add(&c->stats->pending, 1) >= WIRE_TLS_PENDING_MAX) {
         atomic_fetch_add(&c->stats->crowded, 1);
@@ -144,6 +189,7 @@ static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config
     else
         SSL_set_connect_state(c->ssl);
     int rv = nng_aio_alloc(&c->deadline, on_deadline, c);
+    if (rv == 0) list(c);
     if (rv == 0) nng_sleep_aio((nng_duration)cfg->handshake_ms, c->deadline);
     return rv;
 }
@@ -151,6 +197,7 @@ static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config
 /* Also runs for a connection whose init failed or never ran: everything may be NULL. */
 static void conn_fini(nng_tls_engine_conn *c)
 {
+    unlist(c);
     if (c->deadline != NULL) {
         nng_aio_stop(c->deadline); /* waits for a running on_deadline */
         nng_aio_free(c->deadline);
@@ -220,6 +267,7 @@ static void look_for_header(nng_tls_engine_conn *c, const uint8_t *buf, size_t l
     int waiting = WAITING;
     if (!atomic_compare_exchange_strong(&c->state, &waiting, THROUGH)) return;
     uncount(c);
+    atomic_fetch_add(&c->stats->live, 1);
     atomic_fetch_add(&c->stats->through, 1);
     nng_aio_cancel(c->deadline);
 }
