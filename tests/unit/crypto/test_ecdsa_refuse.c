@@ -447,3 +447,20 @@ QK_TEST(ecdsa_refuse, E_21_zero_shares_add_up_to_zero_and_are_fresh)
         }
     }
 }
+
+/* E-14: one node more in the place of the delegate makes the number right and the sum wrong. */
+QK_TEST(ecdsa_refuse, E_14_a_node_does_not_replace_the_delegate)
+{
+    static const uint16_t nodes[] = {1, 2, 3};
+    struct ew_key k;
+    struct ew_run r;
+    struct mpc_party *party;
+    ew_deal(&k, 4990, MPC_P256, 3, 2, 1, NULL);
+    ew_deal_setups(&k);
+    ew_session(&r, &k, 4990, nodes, 2, true);
+    cr_assert_eq(r.n, 3);
+    r.s.peers[2] = k.rec.nodes[2];
+    r.ids[2] = 3;
+    for (size_t i = 0; i < 3; i++) qk_assert_err(ew_start_one(&r, i, &party), QK_E_STATE);
+    ew_free(&k);
+}
