@@ -301,7 +301,7 @@ static qk_err copy_config(struct wire_client *c, const struct wire_client_config
 {
     c->cfg = *config;
     preset(&c->cfg.max_calls, WIRE_CALLS_IN_FLIGHT);
-    preset(&c->cfg.ping_ms, 1000);
+    preset(&c->cfg.ping_ms, 2000);
     preset(&c->cfg.dead_after_ms, 3000);
     preset(&c->cfg.handshake_ms, 5000);
     preset(&c->cfg.reconnect_min_ms, 100);

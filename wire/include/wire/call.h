@@ -69,7 +69,7 @@ struct wire_client_config {
     const struct wire_identity *identity; /* ours; borrowed until wire_client_free */
     struct qk_bytes server_cert;          /* pinned: exactly this DER certificate; copied */
     unsigned max_calls;                   /* in flight; 0: WIRE_CALLS_IN_FLIGHT */
-    unsigned ping_ms;                     /* 0: 1000. Ping when the link has been quiet this long */
+    unsigned ping_ms;                     /* 0: 2000. Ping when the link has been quiet this long */
     unsigned dead_after_ms;               /* 0: 3000. Ping unanswered so long: link is cut */
     unsigned handshake_ms;                /* 0: 5000 */
     unsigned reconnect_min_ms;            /* 0: 100 */
