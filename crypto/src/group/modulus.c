@@ -71,6 +71,40 @@ void mpc_mont_mul(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, c
     }
 }
 
+/* t/R mod q, or that plus a multiple of q, below R; t is used up. (t + k*q)/R < R + q, so one
+ * subtraction brings it below R. */
+INLINE void redc_n(const struct mpc_modulus *m, uint64_t *r, uint64_t *t, const unsigned n)
+{
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t k = t[i] * m->n0;
+        u128 v = (u128)k * m->q[0] + t[i];
+        for (unsigned j = 1; j < n; j++) {
+            v = (u128)k * m->q[j] + t[i + j] + (uint64_t)(v >> 64);
+            t[i + j] = (uint64_t)v;
+        }
+        v = (u128)t[i + n] + carry + (uint64_t)(v >> 64);
+        t[i + n] = (uint64_t)v;
+        carry = (uint64_t)(v >> 64);
+    }
+    reduce_once(r, t + n, carry, m->q, n);
+}
+
+void mpc_mont_redc(const struct mpc_modulus *m, uint64_t *r, uint64_t *t)
+{
+    switch (m->n) {
+    case 4:
+        redc_n(m, r, t, 4);
+        break;
+    case 6:
+        redc_n(m, r, t, 6);
+        break;
+    default:
+        redc_n(m, r, t, 9);
+        break;
+    }
+}
+
 void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
 {
     uint64_t t[MPC_SCALAR_WORDS] = {0};

@@ -23,6 +23,10 @@ const struct mpc_modulus *mpc_modulus_of(const struct mpc_curve *c);
 
 /** r = a*b/R mod q, for a < R and b < q (or the other way round). r may alias. */
 void mpc_mont_mul(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b);
+
+/** r < R with r = t/R mod q, for any t of 2n words; r < q if t < q*R. t holds rests of it: wipe it.
+ */
+void mpc_mont_redc(const struct mpc_modulus *m, uint64_t *r, uint64_t *t);
 /** r = a + b mod q, for a, b < q. r may alias. */
 void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b);
 /** r = a - b mod q, for a, b < q. r may alias. */

@@ -36,8 +36,8 @@ static void wide_wipe(struct wide *v)
     qk_wipe(v, sizeof *v);
 }
 
-/* v = hi*R + lo, and v mod q = lo*(R mod q)/R + hi*(R^2 mod q)/R: two Montgomery products, whose
- * operands need only be below R. */
+/* v mod q = (v/R mod q) * (R^2 mod q) / R: a Montgomery reduction and a product. For v < R^2
+ * the reduction is below R (below q only for v < q*R), and that is all the product asks for. */
 qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in)
 {
     QK_ENSURE(in.len <= MPC_WIDE_MAX, QK_E_STATE);
@@ -45,11 +45,9 @@ qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct
     /* 82 bytes need 11 words; secp256k1 and P-256 take at most two times 4. */
     QK_ENSURE(in.len <= 16 * (size_t)m->n, QK_E_STATE);
     __attribute__((cleanup(wide_wipe))) struct wide v = {{0}};
-    MPC_SCALAR(hi);
     load(v.w, in.p, in.len);
-    mpc_mont_mul(m, hi.w, v.w + m->n, m->r2);
-    mpc_mont_mul(m, r->w, v.w, m->r1);
-    mpc_mod_add(m, r->w, r->w, hi.w);
+    mpc_mont_redc(m, r->w, v.w);
+    mpc_mont_mul(m, r->w, r->w, m->r2);
     return QK_OK;
 }
 
