@@ -32,7 +32,7 @@ QK_TEST(hostile_names, an_access_key_id_serves_one_user_ever)
     struct nodebox box;
     struct nd d;
     char extra[64];
-    (void)snprintf(extra, sizeof extra, "promise_hold_ms = %d\n", HOLD_MS);
+    (void)snprintf(extra, sizeof extra, "seccomp = off\npromise_hold_ms = %d\n", HOLD_MS);
     nodebox_up(&box, extra);
     nd_init(&d, &box);
     nd_do(&d, "QkmsAdmin.CreateUser", "{\"UserName\":\"alice\",\"Admin\":true}");
