@@ -2,7 +2,9 @@
 # Every operation through Debian's boto3 and, where PyPI can be reached, the newest one.
 source "$(dirname "$0")/setup.bash"
 cluster
-py boto3_ops.py
+# Debian's is older than DryRun: the model it would get with an upgrade.
+py dryrun_model.py "$WORK/models" botocore
+AWS_DATA_PATH=$WORK/models py boto3_ops.py
 venv=$ROOT/build/e2e-venv
 if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import boto3' 2>/dev/null; then
     rm -rf "$venv"

@@ -48,13 +48,9 @@ equal("UpdateKeyDescription", kms.describe_key(KeyId=key)["KeyMetadata"]["Descri
 
 request = {"KeyId": key, "Message": b"m", "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"}
 dry = "The request would have succeeded, but the DryRun option is set."
-known = set(kms.meta.service_model.operation_model("Sign").input_shape.members)
-if "DryRun" in known:
-    refused("Sign with DryRun", "DryRunOperationException", kms.sign, dry, DryRun=True, **request)
-    refused("Verify with DryRun", "DryRunOperationException", kms.verify, dry, DryRun=True,
-            Signature=qkms.sign(kms, key, b"m"), **request)
-else:
-    print("     this boto3 does not know DryRun")
+refused("Sign with DryRun", "DryRunOperationException", kms.sign, dry, DryRun=True, **request)
+refused("Verify with DryRun", "DryRunOperationException", kms.verify, dry, DryRun=True,
+        Signature=qkms.sign(kms, key, b"m"), **request)
 
 kms.disable_key(KeyId=key)
 equal("DisableKey", kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "Disabled")
@@ -65,6 +61,8 @@ ok("EnableKey")
 gone = kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
 equal("ScheduleKeyDeletion", (gone["KeyState"], gone["KeyId"]), ("PendingDeletion", arn))
 refused("Sign with a key pending deletion", "KMSInvalidStateException", kms.sign, f"{arn} is pending deletion.", **request)
+for call in (kms.enable_key, kms.disable_key, kms.schedule_key_deletion):
+    refused(f"{call.__name__} of it", "KMSInvalidStateException", call, f"{arn} is pending deletion.", KeyId=key)
 equal("CancelKeyDeletion", kms.cancel_key_deletion(KeyId=key)["KeyId"], arn)
 refused("CancelKeyDeletion twice", "KMSInvalidStateException", kms.cancel_key_deletion,
         f"{arn} is not pending deletion.", KeyId=key)
@@ -73,6 +71,14 @@ kms.enable_key(KeyId=key)
 missing = "12345678-1234-1234-1234-123456789012"
 refused("an unknown key", "NotFoundException", kms.describe_key,
         f"Key '{arn.rsplit('/', 1)[0]}/{missing}' does not exist", KeyId=missing)
+refused("GetPublicKey of an unknown key", "NotFoundException", kms.get_public_key, KeyId=missing)
+refused("UpdateKeyDescription of an unknown key", "NotFoundException", kms.update_key_description,
+        KeyId=missing, Description="x")
+refused("ListKeys from a marker that is none", "InvalidMarkerException", kms.list_keys, Marker="nonsense")
+refused("CreateKey with a policy that is none", "MalformedPolicyDocumentException", kms.create_key,
+        KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY", Policy="{")
+refused("CreateKey of a kind that is not served", "UnsupportedOperationException", kms.create_key,
+        KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
 refused("not a key id", "NotFoundException", kms.describe_key, "Invalid keyId 'nonsense'", KeyId="nonsense")
 refused("a digest of the wrong length", "ValidationException", kms.sign,
         "Digest is invalid length for algorithm ECDSA_SHA_256.", KeyId=key, Message=b"short",

@@ -62,7 +62,12 @@ await send("UpdateKeyDescription", { KeyId: last, Description: "changed ✓" });
 assert.equal((await send("DescribeKey", { KeyId: last })).KeyMetadata.Description, "changed ✓");
 ok("UpdateKeyDescription, DescribeKey");
 await refused("Sign with DryRun", "DryRunOperationException", send("Sign", { ...request, DryRun: true }));
+const { Signature } = await send("Sign", request);
+await refused("Verify with DryRun", "DryRunOperationException", send("Verify", { ...request, Signature, DryRun: true }));
+await refused("Sign with an algorithm of another curve", "InvalidKeyUsageException",
+  send("Sign", { ...request, SigningAlgorithm: "ECDSA_SHA_256" }));
 await send("DisableKey", { KeyId: last });
+assert.equal((await send("DescribeKey", { KeyId: last })).KeyMetadata.KeyState, "Disabled");
 await refused("a disabled key", "DisabledException", send("Sign", request));
 await send("EnableKey", { KeyId: last });
 await send("Sign", request);
@@ -70,8 +75,21 @@ ok("EnableKey");
 const gone = await send("ScheduleKeyDeletion", { KeyId: last, PendingWindowInDays: 7 });
 assert.ok(gone.DeletionDate instanceof Date && gone.KeyState === "PendingDeletion");
 await refused("a key pending deletion", "KMSInvalidStateException", send("Sign", request));
+for (const name of ["EnableKey", "DisableKey", "ScheduleKeyDeletion"])
+  await refused(`${name} of it`, "KMSInvalidStateException", send(name, { KeyId: last }));
 await send("CancelKeyDeletion", { KeyId: last });
+await refused("CancelKeyDeletion twice", "KMSInvalidStateException", send("CancelKeyDeletion", { KeyId: last }));
 await send("EnableKey", { KeyId: last });
 ok("ScheduleKeyDeletion, CancelKeyDeletion");
-await refused("an unknown key", "NotFoundException", send("DescribeKey", { KeyId: "12345678-1234-1234-1234-123456789012" }));
+const none = { KeyId: "12345678-1234-1234-1234-123456789012" };
+for (const name of ["DescribeKey", "GetPublicKey"]) await refused(`${name} of an unknown key`, "NotFoundException", send(name, none));
+await refused("UpdateKeyDescription of it", "NotFoundException", send("UpdateKeyDescription", { ...none, Description: "x" }));
+await refused("ListKeys from a marker that is none", "InvalidMarkerException", send("ListKeys", { Marker: "nonsense" }));
+const created = { KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY" };
+await refused("CreateKey with a policy that is none", "MalformedPolicyDocumentException", send("CreateKey", { ...created, Policy: "{" }));
+await refused("CreateKey of a kind that is not served", "UnsupportedOperationException", send("CreateKey", { ...created, KeySpec: "RSA_2048" }));
 await refused("an operation that is not served", "UnsupportedOperationException", send("GenerateRandom", { NumberOfBytes: 16 }));
+const stranger = { accessKeyId: "AKIAAAAAAAAAAAAAAAAA", secretAccessKey: "x".repeat(40) };
+await refused("GetCallerIdentity with an unknown access key", "InvalidClientTokenId",
+  new STSClient({ credentials: stranger }).send(new GetCallerIdentityCommand({})));
+await refused("ListKeys with it", "UnrecognizedClientException", new K.KMSClient({ credentials: stranger }).send(new K.ListKeysCommand({})));
