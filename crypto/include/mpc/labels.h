@@ -80,6 +80,15 @@
 #define MPC_L_SYM_TICKETS "sym-tickets" /* ascending i: u16 i || chan_i || u64 ctr_i, one field */
 #define MPC_L_SYM_X       "sym-x"       /* u8 mode, u8 flags, key_id, u32 ver, d_ec, alpha, T */
 #define MPC_L_SYM_KS      "sym-ks"      /* X, w */
+#define MPC_L_SYM_VER     "sym-ver"     /* key_id, u32 ver: the id of one backing version */
+#define MPC_L_CNF         "cnf"         /* label of Com over u16 a || r */
+#define MPC_L_CNF_KEY     "cnf-key"     /* sid, u16 a, r_{A,i} of the members ascending */
+#define MPC_L_CNF_KCV     "cnf-kcv"     /* sid, u16 a, k_A */
+#define MPC_L_CNF_ENC     "cnf-enc"     /* k_A */
+#define MPC_L_CNF_TAG     "cnf-tag"     /* k_A */
+#define MPC_L_IMP_CNF     "imp-cnf"     /* key_id, u16 a, K */
+#define MPC_L_IMP_DDH     "imp-ddh"     /* key_id, K */
+#define MPC_L_KMI         "kmi"         /* key_id, hash of the version record */
 #define MPC_L_SYS_X       "sys-x"       /* purpose, fields */
 #define MPC_L_SYS_W       "sys-w"       /* X, enc W */
 

@@ -36,7 +36,11 @@ enum mpc_proto {
     MPC_PROTO_OT_SETUP = 3,
     MPC_PROTO_ECDSA = 4,
     MPC_PROTO_OT_DERIVE = 5,
+    MPC_PROTO_SYM_GEN = 50,
+    MPC_PROTO_SYM_EVAL = 51,
+    MPC_PROTO_SYM_MOVE = 52, /* document 50 section 9: not built yet, the number is taken */
     MPC_PROTO_DPRF_SYSTEM = 53,
+    MPC_PROTO_RAND = 65,
     MPC_PROTO_EPOCH = 90,
 };
 
