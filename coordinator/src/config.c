@@ -58,7 +58,8 @@ const struct qk_opt coord_config_table[] = {
 
     NUMBER(attempt_ms, "ms", "4000", 100, 60000, "Time for one set of nodes to answer.", ""),
     NUMBER(total_ms, "ms", "10000", 100, 120000, "Time for all attempts of an operation.", ""),
-    NUMBER(create_ms, "ms", "50000", 1000, 600000, "Time for the generation of a key.", ""),
+    NUMBER(create_ms, "ms", "9000", 1000, 600000,
+        "Time for all attempts to make a key; six times that for the ceremony.", ""),
     NUMBER(due_ms, "ms", "10000", 100, 3600000, "Time between looks for due deletions.", ""),
 };
 const size_t coord_config_n = QK_COUNT(coord_config_table);

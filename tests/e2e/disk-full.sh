@@ -26,11 +26,13 @@ ok "the caller is told: $(tail -n 1 "$WORK/error")"
 grep -qiE 'full|QK_E_IO|space|vault' "$LOCAL/node-2/log" || fail "the node's log says nothing"
 ok "the node's log says so"
 echo hello >"$WORK/message"
-sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig" && ok "signing goes on"
+sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
+ok "signing goes on"
 rm "$data/fill"
 stop_member node-2
 start_member node-2
 wait_ready 30
-made=$(new_key) && echo "$made" >>"$WORK/keys"
+made=$(new_key)
+echo "$made" >>"$WORK/keys"
 ok "with room again, keys are made"
 py all_sign.py "$WORK/keys"

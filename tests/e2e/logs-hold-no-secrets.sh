@@ -43,7 +43,8 @@ for f in "$LOCAL"/*/identity.key "$LOCAL"/node-*/node.key "$LOCAL/coordinator/tl
     [ "$(stat -c %a "$f")" = 600 ] || fail "$f is open to others"
 done
 ok "every secret file is private"
-"$BIN/qkms" audit verify "$LOCAL/node-1/data/audit.log" >"$WORK/audit" && ok "audit verify: $(head -n 1 "$WORK/audit")"
+"$BIN/qkms" audit verify "$LOCAL/node-1/data/audit.log" >"$WORK/audit"
+ok "audit verify: $(head -n 1 "$WORK/audit")"
 sed -i '2s/"time":"2/"time":"1/' "$LOCAL/node-1/data/audit.log"
 if "$BIN/qkms" audit verify "$LOCAL/node-1/data/audit.log" 2>"$WORK/why"; then fail "a changed entry went unnoticed"; fi
 ok "a changed audit entry is found: $(cat "$WORK/why")"

@@ -17,9 +17,11 @@ ok "deploy/down stops everything"
 equal "client.env is private" "$(stat -c %a "$LOCAL/client.env")" 600
 "$ROOT/deploy/up" --no-demo >"$WORK/started" || { cat "$WORK/started"; fail "the second start"; }
 public_pem "$key" "$WORK/after.pem"
-cmp "$WORK/before.pem" "$WORK/after.pem" && ok "the key is the same after a restart"
+cmp "$WORK/before.pem" "$WORK/after.pem"
+ok "the key is the same after a restart"
 sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
-openssl dgst -sha256 -verify "$WORK/before.pem" -signature "$WORK/sig" "$WORK/message" >/dev/null && ok "and signs"
+openssl dgst -sha256 -verify "$WORK/before.pem" -signature "$WORK/sig" "$WORK/message" >/dev/null
+ok "and signs"
 
 "$ROOT/deploy/down" --purge >/dev/null
 [ ! -e "$LOCAL/node-1" ] && [ ! -e "$LOCAL/client.env" ] || fail "deploy/down --purge leaves data behind"

@@ -13,18 +13,23 @@ id=$(jq -r .AccessKey.AccessKeyId "$WORK/made")
 equal "the answer names the user" "$(jq -r .AccessKey.UserName "$WORK/made")" app
 equal "user list" "$(qkms user list --json | jq -r '[.Users[].UserName] | sort | join(" ")')" "admin app"
 equal "access-key list" "$(qkms access-key list --user app --json | jq -r '.AccessKeys[].AccessKeyId')" "$id"
-as_app sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig" && ok "the user signs"
-as_app public_pem "$key" "$WORK/key.pem" && ok "and reads the public key"
+as_app sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
+ok "the user signs"
+as_app public_pem "$key" "$WORK/key.pem"
+ok "and reads the public key"
 refused "but makes no key" AccessDeniedException as_app new_key
 refused "nor users" AccessDeniedException as_app qkms user create eve
 qkms access-key disable "$id" >/dev/null
 refused "disabled, its access key is void" UnrecognizedClientException as_app sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/none"
 qkms access-key enable "$id" >/dev/null
-as_app sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig" && ok "enabled, it works again"
+as_app sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
+ok "enabled, it works again"
 refused "a name twice" AlreadyExistsException qkms user create app
 
-qkms status >"$WORK/status" && ok "status: $(head -n 1 "$WORK/status")"
-qkms status --json | jq -e '.Nodes | length == 3' >/dev/null && ok "status --json lists three nodes"
+qkms status >"$WORK/status"
+ok "status: $(head -n 1 "$WORK/status")"
+qkms status --json | jq -e '.Nodes | length == 3' >/dev/null
+ok "status --json lists three nodes"
 chmod 644 "$WORK/app.env"
 refused "an environment file that others can read" "closed to others" qkms status --env-file "$WORK/app.env"
 refused "a second ceremony" AlreadyExistsException qkms init --cluster "$LOCAL/cluster.conf" --operator operator \

@@ -13,6 +13,7 @@ struct coord_node {
     unsigned in_flight;
     uint64_t calls, failures, last_latency_us;
     uint64_t cool_until_ms; /* qk_mono_ms */
+    uint64_t down_since_ms; /* qk_mono_ms; only valid while the link is down */
 };
 
 struct coord_nodes {

@@ -20,6 +20,9 @@ static void on_link(void *ctx, bool up)
 {
     struct coord_node *n = ctx;
     qk_log(QK_INFO, up ? "node.up" : "node.down", QK_F_INT("node", n->id));
+    (void)pthread_mutex_lock(&n->owner->mutex);
+    if (!up) n->down_since_ms = qk_mono_ms();
+    (void)pthread_mutex_unlock(&n->owner->mutex);
     const struct coord_nodes_config *c = &n->owner->config;
     if (up && c->on_up != NULL) c->on_up(c->ctx, n->id);
 }
@@ -30,6 +33,7 @@ static qk_err start_client(struct coord_nodes *nodes, size_t i)
     struct coord_node *n = &nodes->node[i];
     n->owner = nodes;
     n->id = wn->id;
+    n->down_since_ms = qk_mono_ms();
     struct wire_client_config cfg = {
         .url = wn->call_address,
         .identity = nodes->config.identity,
@@ -78,6 +82,19 @@ size_t coord_nodes_n_up(struct coord_nodes *nodes)
     size_t up = 0;
     for (size_t i = 0; i < nodes->n; i++) up += wire_client_up(nodes->node[i].client);
     return up;
+}
+
+bool coord_nodes_may_return(struct coord_nodes *nodes, size_t k, unsigned wait_ms)
+{
+    size_t hoped = 0;
+    uint64_t now = qk_mono_ms();
+    for (size_t i = 0; i < nodes->n; i++) {
+        bool up = wire_client_up(nodes->node[i].client);
+        (void)pthread_mutex_lock(&nodes->mutex);
+        hoped += up || now < nodes->node[i].down_since_ms + wait_ms;
+        (void)pthread_mutex_unlock(&nodes->mutex);
+    }
+    return hoped >= k;
 }
 
 void coord_doubt(

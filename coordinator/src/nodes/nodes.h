@@ -38,6 +38,8 @@ const struct wire_cluster *coord_nodes_cluster(const struct coord_nodes *nodes);
 bool coord_node_up(struct coord_nodes *nodes, uint16_t node);
 /** How many links are up. */
 size_t coord_nodes_n_up(struct coord_nodes *nodes);
+/** Are k nodes up, or gone for less than wait_ms? Else waiting for them is no use. */
+bool coord_nodes_may_return(struct coord_nodes *nodes, size_t k, unsigned wait_ms);
 
 /** Points against a node within one operation: by index in the cluster file. */
 struct coord_doubts {

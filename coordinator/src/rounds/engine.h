@@ -19,7 +19,7 @@ struct coord_keeper;
 struct coord_timing {
     unsigned attempt_ms; /* one set, one operation */
     unsigned total_ms;   /* all attempts of an operation */
-    unsigned create_ms;  /* one attempt of a key generation */
+    unsigned create_ms;  /* all attempts of a key generation */
     unsigned grace_ms;   /* once an attempt has failed: what the others still get to say why */
     unsigned link_ms;    /* wait for links when too few nodes are up */
     unsigned avoid_ms;   /* prefer others to nodes without which it went well after a failure */
@@ -27,7 +27,7 @@ struct coord_timing {
 #define COORD_TIMING_DEFAULT                                                                       \
     ((struct coord_timing){.attempt_ms = 4000,                                                     \
         .total_ms = 10000,                                                                         \
-        .create_ms = 50000,                                                                        \
+        .create_ms = 9000,                                                                         \
         .grace_ms = 400,                                                                           \
         .link_ms = 1500,                                                                           \
         .avoid_ms = 30000})

@@ -5,7 +5,7 @@
 #include "qk/log.h"
 #include "rounds/internal.h"
 
-enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 2 };
+enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 6, INITIALIZE_TIMES = 6 };
 
 /* ---- what the request rests on ---- */
 
@@ -130,13 +130,15 @@ static void pause_ms(unsigned ms)
     (void)nanosleep(&t, NULL);
 }
 
-/* Links come back within moments after a restart: wait a little rather than fail at once. */
+/* Links come back within moments after a restart: wait a little rather than fail at once, but not
+ * for a node that has been away for longer. */
 static qk_err pick(struct coord_op *op, size_t k)
 {
     struct coord_nodes *nodes = op->engine->nodes;
-    uint64_t until = qk_mono_ms() + op->engine->timing.link_ms;
+    unsigned link_ms = op->engine->timing.link_ms;
+    uint64_t until = qk_mono_ms() + link_ms;
     qk_err err = coord_nodes_pick(nodes, &op->doubts, k, op->set);
-    while (err == QK_E_BUSY && qk_mono_ms() < until) {
+    while (err == QK_E_BUSY && qk_mono_ms() < until && coord_nodes_may_return(nodes, k, link_ms)) {
         pause_ms(50);
         err = coord_nodes_pick(nodes, &op->doubts, k, op->set);
     }
@@ -178,13 +180,20 @@ static qk_err conclude(struct coord_op *op, const struct coord_ask *ask,
     return QK_OK;
 }
 
-static unsigned attempt_ms(const struct coord_op *op, uint64_t until_ms)
+/* All attempts. The ceremony may come while the nodes are still making their pair setups. */
+static unsigned whole_ms(const struct coord_op *op)
 {
     const struct coord_timing *t = &op->engine->timing;
-    if (coord_op_needs_all(op->req.op)) return t->create_ms;
+    if (op->req.op == KMS_OP_INITIALIZE) return INITIALIZE_TIMES * t->create_ms;
+    return op->req.op == KMS_OP_CREATE_KEY ? t->create_ms : t->total_ms;
+}
+
+static unsigned attempt_ms(const struct coord_op *op, uint64_t until_ms)
+{
     uint64_t now = qk_mono_ms();
     uint64_t left = until_ms > now ? until_ms - now : 1;
-    return left < t->attempt_ms ? (unsigned)left : t->attempt_ms;
+    unsigned most = coord_op_needs_all(op->req.op) ? whole_ms(op) : op->engine->timing.attempt_ms;
+    return left < most ? (unsigned)left : most;
 }
 
 static qk_err attempt(
@@ -227,7 +236,9 @@ static qk_err attempts(
         QK_TRY(attempt(op, until_ms, fault, step));
         if (*step != COORD_AGAIN) return QK_OK;
         if (qk_mono_ms() >= until_ms) break;
-        if (i > 0) pause_ms(25u << i); /* others may be in the way: busy nodes, races */
+        /* Others may be in the way: busy nodes, races. Key generation takes all nodes, and a node
+         * that has just come back finds its peers within seconds. */
+        if (i > 0 || all) pause_ms((all ? 100u : 25u) << i);
         /* A key generation that failed half-way has used its key id up. */
         if (all && i + 1 < max) QK_TRY(start_over(op));
     }
@@ -259,9 +270,7 @@ static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
 
 static qk_err run(struct coord_op *op, struct kms_fault *fault)
 {
-    const struct coord_timing *t = &op->engine->timing;
-    bool all = coord_op_needs_all(op->req.op);
-    uint64_t until = qk_mono_ms() + (all ? t->create_ms + t->total_ms : t->total_ms);
+    uint64_t until = qk_mono_ms() + whole_ms(op);
     for (op->restarts = 0; op->restarts <= RESTARTS_MAX; op->restarts++) {
         enum coord_step step;
         qk_err err = start_over(op);
