@@ -105,7 +105,7 @@ static qk_err get_call_head(struct qk_unpack *u, struct wire_call *call)
     struct qk_bytes rid;
     QK_TRY(qk_unpack_map(u, 12));
     QK_TRY(qk_unpack_key_uint(u, "v", VERSION, &version));
-    QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_FETCH, &kind));
+    QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_PROMISED, &kind));
     QK_ENSURE(version == VERSION && kind >= WIRE_CALL_OP, QK_E_MALFORMED);
     call->kind = (enum wire_call_kind)kind;
     QK_TRY(qk_unpack_key_fixed(u, "c", call->cluster, sizeof call->cluster));

@@ -15,15 +15,25 @@
 #include "qk/log.h"
 
 /* Locks are taken in the order sync, mutex. Whoever holds sync may sync and rotate; the others wait
- * there and find their entries synced already: entries that come together share one sync. */
+ * there and find their entries synced already: entries that come together share one sync.
+ *
+ * A thread of its own syncs what was written with node_audit_start, so that the writer can bring
+ * something else to the disk meanwhile. The side file is written after every sync of the log but
+ * synced by the timer only: after a loss of power it may name an entry that is not the last. */
 struct node_audit {
     pthread_mutex_t sync;
     pthread_mutex_t mutex;
+    pthread_cond_t wanted; /* with mutex */
+    pthread_t syncer;
+    bool has_syncer, closing;
+    uint64_t want_seq; /* the syncer's task */
     char *path;
     enum node_audit_sync policy;
     uint64_t rotate_bytes;
     int fd;
     int head_fd;
+    int head_slot;      /* under sync; written last */
+    bool head_unsynced; /* under sync */
     bool failed; /* a sync failed: what the disk holds is unknown, so nothing more is logged */
     uint64_t bytes;
     struct qk_chain_head head; /* of the last entry written */
@@ -53,13 +63,30 @@ static qk_err open_log(struct node_audit *a)
     return sync_folder(a->path);
 }
 
+static qk_err put_head(struct node_audit *a, const struct audit_head *h)
+{
+    int slot = a->head_unsynced ? a->head_slot : 1 - a->head_slot;
+    QK_TRY(audit_head_put(a->head_fd, slot, h));
+    a->head_slot = slot;
+    a->head_unsynced = true;
+    a->synced = *h;
+    return QK_OK;
+}
+
+static qk_err sync_head(struct node_audit *a)
+{
+    if (!a->head_unsynced) return QK_OK;
+    QK_TRY(audit_head_sync(a->head_fd));
+    a->head_unsynced = false;
+    return QK_OK;
+}
+
 /* The present file is new: the next entry is its first. */
 static qk_err begin_file(struct node_audit *a)
 {
     const struct audit_head h = {a->head, a->head.seq};
-    QK_TRY(audit_head_write(a->head_fd, &h));
-    a->synced = h;
-    return QK_OK;
+    QK_TRY(put_head(a, &h));
+    return sync_head(a);
 }
 
 struct opening {
@@ -143,18 +170,36 @@ static qk_err open_all(struct opening *in)
     if (err != QK_OK) return fail(in, err, name, "cannot be opened or written");
     if (open_log(a) != QK_OK) return fail(in, QK_E_IO, a->path, "cannot be opened or created");
     a->synced = head;
+    a->head_slot = audit_head_slot(a->head_fd);
     QK_TRY(check_log(in, &head));
     return a->bytes > 0 ? QK_OK : begin_file(a);
 }
 
 static void release(struct node_audit *a)
 {
+    if (a->has_syncer) {
+        (void)pthread_mutex_lock(&a->mutex);
+        a->closing = true;
+        (void)pthread_cond_signal(&a->wanted);
+        (void)pthread_mutex_unlock(&a->mutex);
+        (void)pthread_join(a->syncer, NULL);
+    }
     if (a->fd >= 0) (void)close(a->fd);
     if (a->head_fd >= 0) (void)close(a->head_fd);
+    (void)pthread_cond_destroy(&a->wanted);
     (void)pthread_mutex_destroy(&a->sync);
     (void)pthread_mutex_destroy(&a->mutex);
     free(a->path);
     free(a);
+}
+
+static void *sync_on_demand(void *arg);
+
+static qk_err start_syncer(struct node_audit *a)
+{
+    QK_ENSURE(pthread_create(&a->syncer, NULL, sync_on_demand, a) == 0, QK_E_NOMEM);
+    a->has_syncer = true;
+    return QK_OK;
 }
 
 static qk_err note_torn_tail(struct node_audit *a, uint64_t bytes)
@@ -176,12 +221,14 @@ qk_err node_audit_open(
     a->rotate_bytes = options->rotate_bytes;
     (void)pthread_mutex_init(&a->sync, NULL);
     (void)pthread_mutex_init(&a->mutex, NULL);
+    (void)pthread_cond_init(&a->wanted, NULL);
     a->path = strdup(options->path);
     why[0] = 0;
     struct opening in = {.a = a, .why = why, .why_len = why_len};
     qk_err err = a->path == NULL ? QK_E_NOMEM : open_all(&in);
     if (err == QK_OK && in.torn) err = note_torn_tail(a, in.torn_bytes);
     if (err == QK_OK) err = node_audit_flush(a);
+    if (err == QK_OK) err = start_syncer(a);
     if (err != QK_OK) {
         release(a);
         return err;
@@ -198,6 +245,13 @@ void node_audit_close(struct node_audit *audit)
     release(audit);
 }
 
+static void set_failed(struct node_audit *a)
+{
+    (void)pthread_mutex_lock(&a->mutex);
+    a->failed = true;
+    (void)pthread_mutex_unlock(&a->mutex);
+}
+
 /* With sync held. The head follows the log: a head on disk never names an entry that is not. */
 static qk_err sync_held(struct node_audit *a)
 {
@@ -207,31 +261,50 @@ static qk_err sync_held(struct node_audit *a)
     (void)pthread_mutex_unlock(&a->mutex);
     if (failed) return QK_E_IO;
     if (h.at.seq == a->synced.at.seq) return QK_OK;
-    qk_err err = fdatasync(a->fd) == 0 ? audit_head_write(a->head_fd, &h) : QK_E_IO;
-    if (err == QK_OK) {
-        a->synced = h;
-        return QK_OK;
-    }
-    (void)pthread_mutex_lock(&a->mutex);
-    a->failed = true;
-    (void)pthread_mutex_unlock(&a->mutex);
+    qk_err err = fdatasync(a->fd) == 0 ? put_head(a, &h) : QK_E_IO;
+    if (err != QK_OK) set_failed(a);
+    return err;
+}
+
+static qk_err flush_held(struct node_audit *a)
+{
+    QK_TRY(sync_held(a));
+    qk_err err = sync_head(a);
+    if (err != QK_OK) set_failed(a);
     return err;
 }
 
 qk_err node_audit_flush(struct node_audit *audit)
 {
     (void)pthread_mutex_lock(&audit->sync);
-    qk_err err = sync_held(audit);
+    qk_err err = flush_held(audit);
     (void)pthread_mutex_unlock(&audit->sync);
     return err;
 }
 
-static qk_err sync_upto(struct node_audit *a, uint64_t seq)
+qk_err node_audit_wait(struct node_audit *audit, uint64_t seq)
 {
-    (void)pthread_mutex_lock(&a->sync);
-    qk_err err = a->synced.at.seq >= seq ? QK_OK : sync_held(a);
-    (void)pthread_mutex_unlock(&a->sync);
+    (void)pthread_mutex_lock(&audit->sync);
+    qk_err err = audit->synced.at.seq >= seq ? QK_OK : sync_held(audit);
+    (void)pthread_mutex_unlock(&audit->sync);
     return err;
+}
+
+static void *sync_on_demand(void *arg)
+{
+    struct node_audit *a = arg;
+    uint64_t done = 0;
+    (void)pthread_mutex_lock(&a->mutex);
+    for (;;) {
+        while (!a->closing && a->want_seq <= done) (void)pthread_cond_wait(&a->wanted, &a->mutex);
+        if (a->closing) break;
+        done = a->want_seq;
+        (void)pthread_mutex_unlock(&a->mutex);
+        (void)!node_audit_wait(a, done); /* a failure is kept in the log: whoever waits is told */
+        (void)pthread_mutex_lock(&a->mutex);
+    }
+    (void)pthread_mutex_unlock(&a->mutex);
+    return NULL;
 }
 
 static qk_err append(struct node_audit *a, struct qk_bytes line)
@@ -268,7 +341,7 @@ static qk_err start_new_file(struct node_audit *a)
 static qk_err rotate(struct node_audit *a)
 {
     (void)pthread_mutex_lock(&a->sync);
-    qk_err err = sync_held(a);
+    qk_err err = flush_held(a);
     (void)pthread_mutex_lock(&a->mutex);
     /* Another thread may have rotated, or written more, meanwhile: then the next entry looks. */
     bool still = a->bytes >= a->rotate_bytes && a->head.seq == a->synced.at.seq;
@@ -292,22 +365,38 @@ static qk_err write_locked(
     return QK_OK;
 }
 
+static qk_err write_entry(struct node_audit *a, const struct node_audit_entry *entry,
+    uint64_t now_ms, bool start_sync, uint64_t *seq)
+{
+    QK_AUTO_BUF members = QK_BUF(QK_CHAIN_LINE_MAX);
+    bool full = false;
+    QK_TRY(audit_members(&members, entry));
+    (void)pthread_mutex_lock(&a->mutex);
+    qk_err err = write_locked(a, qk_buf_view(&members), now_ms, seq, &full);
+    if (err == QK_OK && start_sync) {
+        a->want_seq = *seq;
+        (void)pthread_cond_signal(&a->wanted);
+    }
+    (void)pthread_mutex_unlock(&a->mutex);
+    QK_TRY(err);
+    /* The entry stands; a rotation that fails is the next entry's problem. */
+    if (full && rotate(a) != QK_OK) qk_log(QK_ERROR, "audit.rotate", QK_F_STR("file", a->path));
+    return QK_OK;
+}
+
 qk_err node_audit_write(
     struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, bool durable)
 {
-    QK_AUTO_BUF members = QK_BUF(QK_CHAIN_LINE_MAX);
     uint64_t seq;
-    bool full;
-    QK_TRY(audit_members(&members, entry));
-    (void)pthread_mutex_lock(&audit->mutex);
-    qk_err err = write_locked(audit, qk_buf_view(&members), now_ms, &seq, &full);
-    (void)pthread_mutex_unlock(&audit->mutex);
-    QK_TRY(err);
-    if (durable || audit->policy == NODE_AUDIT_SYNC_ALL) QK_TRY(sync_upto(audit, seq));
-    /* The entry stands; a rotation that fails is the next entry's problem. */
-    if (full && rotate(audit) != QK_OK)
-        qk_log(QK_ERROR, "audit.rotate", QK_F_STR("file", audit->path));
-    return QK_OK;
+    QK_TRY(write_entry(audit, entry, now_ms, false, &seq));
+    if (!durable && audit->policy != NODE_AUDIT_SYNC_ALL) return QK_OK;
+    return node_audit_wait(audit, seq);
+}
+
+qk_err node_audit_start(
+    struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq)
+{
+    return write_entry(audit, entry, now_ms, true, seq);
 }
 
 void node_audit_head(struct node_audit *audit, struct qk_chain_head *out)

@@ -51,11 +51,15 @@ static int newest(int fd, struct audit_head *head)
     return at;
 }
 
-static qk_err write_slot(int fd, int slot, const struct audit_head *head)
+qk_err audit_head_put(int fd, int slot, const struct audit_head *head)
 {
     uint8_t raw[SIZE];
     QK_TRY(encode(head, raw));
-    QK_ENSURE(pwrite(fd, raw, SIZE, (off_t)slot * SLOT) == SIZE, QK_E_IO);
+    return pwrite(fd, raw, SIZE, (off_t)slot * SLOT) == SIZE ? QK_OK : QK_E_IO;
+}
+
+qk_err audit_head_sync(int fd)
+{
     return fdatasync(fd) == 0 ? QK_OK : QK_E_IO;
 }
 
@@ -87,8 +91,8 @@ qk_err audit_head_open(const char *path, int *fd, struct audit_head *head)
     return QK_OK;
 }
 
-qk_err audit_head_write(int fd, const struct audit_head *head)
+int audit_head_slot(int fd)
 {
     struct audit_head now;
-    return write_slot(fd, newest(fd, &now) == 0 ? 1 : 0, head);
+    return newest(fd, &now) == 0 ? 0 : 1;
 }

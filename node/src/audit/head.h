@@ -16,7 +16,11 @@ struct audit_head {
 /** Open, lock against other processes, read; makes one (all zero) where there is none.
  *  QK_E_BUSY, QK_E_CORRUPT (no slot is whole), QK_E_IO. */
 QK_MUST_USE qk_err audit_head_open(const char *path, int *fd, struct audit_head *head);
-/** Write the slot that does not hold the present head, and sync. */
-QK_MUST_USE qk_err audit_head_write(int fd, const struct audit_head *head);
+/** The slot that holds the newest whole head, 0 or 1. */
+int audit_head_slot(int fd);
+/** Write slot; durable only after audit_head_sync. Until then write the same slot again: the other
+ *  one is whole on disk. */
+QK_MUST_USE qk_err audit_head_put(int fd, int slot, const struct audit_head *head);
+QK_MUST_USE qk_err audit_head_sync(int fd);
 
 #endif

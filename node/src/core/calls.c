@@ -11,7 +11,11 @@
 #include "core/status.h"
 #include "vault/records.h"
 
-enum { FETCH_RECORDS = WIRE_CALL_RECORDS_MAX, FETCH_BYTES = 1500000 };
+enum {
+    FETCH_RECORDS = WIRE_CALL_RECORDS_MAX,
+    FETCH_BYTES = 1500000,
+    NEWS_PATIENCE_MS = 40, /* nobody waits for the acknowledgement of a PUBLISH */
+};
 
 /* ---- answering ---- */
 
@@ -47,28 +51,46 @@ static const char *outcome_text(enum wire_answer_status status)
     return "?";
 }
 
-/* One audit entry for every decision; QK_E_IO means that the operation must not be answered. */
-static qk_err audit(struct node_op *op, uint64_t took_ms)
+static void entry_of(const struct node_op *op, enum wire_answer_status status,
+    char key[static KMS_UUID_LEN + 1], struct node_audit_entry *entry)
 {
-    enum wire_answer_status status = op->answer.status;
-    char key[KMS_UUID_LEN + 1] = "";
-    const char *name = op->req_parsed ? kms_op_info(op->req.op)->name : "";
+    key[0] = 0;
     if (op->decision.key != NULL) kms_uuid_text(op->decision.key->key.key_id, key);
-    qk_log(QK_INFO, "call", QK_F_STR("request", op->call.request_id), QK_F_STR("op", name),
-        QK_F_STR("caller", op->principal), QK_F_STR("outcome", outcome_text(status)),
-        QK_F_TEXT("type", op->answer.fault_type), QK_F_TEXT("text", op->answer.fault_message),
-        QK_F_INT("ms", took_ms));
-    if (status == WIRE_ANSWER_NEED || status == WIRE_ANSWER_STALE) return QK_OK;
-    struct node_audit_entry entry = {.event = "request",
+    *entry = (struct node_audit_entry){.event = "request",
         .outcome = status == WIRE_ANSWER_OK      ? NODE_AUDIT_ALLOW
                    : status == WIRE_ANSWER_RETRY ? NODE_AUDIT_ABORT
                                                  : NODE_AUDIT_DENY,
         .request = qk_str(op->call.request_id),
         .caller = qk_str(op->principal),
-        .operation = qk_str(name),
+        .operation = qk_str(op->req_parsed ? kms_op_info(op->req.op)->name : ""),
         .key = qk_str(key),
         .reason = status == WIRE_ANSWER_FAULT ? op->fault.type : NULL,
         .detail = status == WIRE_ANSWER_OK ? qk_str("") : op->answer.fault_message};
+}
+
+qk_err node_op_audit_ahead(struct node_op *op)
+{
+    char key[KMS_UUID_LEN + 1];
+    struct node_audit_entry entry;
+    entry_of(op, WIRE_ANSWER_OK, key, &entry);
+    return node_audit_start(op->node->audit, &entry, qk_now_ms(), &op->audit_seq);
+}
+
+/* One audit entry for every decision; QK_E_IO means that the operation must not be answered. */
+static qk_err audit(struct node_op *op, uint64_t took_ms)
+{
+    char key[KMS_UUID_LEN + 1];
+    struct node_audit_entry entry;
+    enum wire_answer_status status = op->answer.status;
+    entry_of(op, status, key, &entry);
+    qk_log(status == WIRE_ANSWER_OK ? QK_DEBUG : QK_INFO, "call",
+        QK_F_STR("request", op->call.request_id), QK_F_TEXT("op", entry.operation),
+        QK_F_STR("caller", op->principal), QK_F_STR("outcome", outcome_text(status)),
+        QK_F_TEXT("type", op->answer.fault_type), QK_F_TEXT("text", op->answer.fault_message),
+        QK_F_INT("ms", took_ms));
+    if (status == WIRE_ANSWER_NEED || status == WIRE_ANSWER_STALE) return QK_OK;
+    if (status == WIRE_ANSWER_OK && op->audit_seq > 0)
+        return node_audit_wait(op->node->audit, op->audit_seq);
     return node_audit_write(op->node->audit, &entry, qk_now_ms(), op->answer.n_signed > 0);
 }
 
@@ -102,7 +124,7 @@ static void serve_publish(struct node_op *op)
 {
     op->answer.status = WIRE_ANSWER_OK;
     for (uint32_t i = 0; i < op->call.n_records; i++) {
-        qk_err err = node_record_accept(op->node, op->call.records[i]);
+        qk_err err = node_record_accept(op->node, op->call.records[i], NEWS_PATIENCE_MS);
         if (err == QK_OK || err == QK_E_DENIED) continue; /* an older version is no news */
         bool ours = err >= 500;
         (void)node_op_stop(op, ours ? WIRE_ANSWER_RETRY : WIRE_ANSWER_REFUSED, qk_err_name(err));
@@ -112,7 +134,7 @@ static void serve_publish(struct node_op *op)
 
 struct fetching {
     struct node_op *op;
-    size_t at[FETCH_RECORDS], len[FETCH_RECORDS];
+    size_t at[FETCH_RECORDS], len[FETCH_RECORDS], sig_len[FETCH_RECORDS];
 };
 
 static bool fetch_one(void *arg, const struct node_record *r)
@@ -141,6 +163,38 @@ static void serve_fetch(struct node_op *op)
         op->answer.records[i] = qk_bytes(op->out.p + f.at[i], f.len[i]);
 }
 
+static bool fetch_promise(void *arg, const struct node_promise *p)
+{
+    struct fetching *f = arg;
+    struct node_op *op = f->op;
+    size_t i = op->answer.n_signed;
+    if (op->out.len + p->record.len + p->sig.len > FETCH_BYTES) return false;
+    f->at[i] = op->out.len;
+    f->len[i] = p->record.len;
+    f->sig_len[i] = p->sig.len;
+    qk_buf_add(&op->out, p->record.p, p->record.len);
+    qk_buf_add(&op->out, p->sig.p, p->sig.len);
+    return op->out.err == QK_OK && ++op->answer.n_signed < FETCH_RECORDS;
+}
+
+/* What this node has signed and not yet seen certified. */
+static void serve_promised(struct node_op *op)
+{
+    struct fetching f = {.op = op};
+    qk_err err = node_vault_promise_list(op->node->vault, op->call.fetch_kind, op->call.fetch_after,
+        FETCH_RECORDS, fetch_promise, &f);
+    if (err != QK_OK) {
+        op->answer.n_signed = 0;
+        (void)node_op_stop(op, WIRE_ANSWER_RETRY, qk_err_name(err));
+        return;
+    }
+    op->answer.status = WIRE_ANSWER_OK;
+    for (uint32_t i = 0; i < op->answer.n_signed; i++)
+        op->answer.signed_records[i] =
+            (struct wire_signed){.record = qk_bytes(op->out.p + f.at[i], f.len[i]),
+                .signature = qk_bytes(op->out.p + f.at[i] + f.len[i], f.sig_len[i])};
+}
+
 static void serve_status(struct node_op *op)
 {
     node_status_json(op->node, &op->out);
@@ -165,6 +219,9 @@ static void serve_kind(struct node_op *op)
         break;
     case WIRE_CALL_FETCH:
         serve_fetch(op);
+        break;
+    case WIRE_CALL_PROMISED:
+        serve_promised(op);
         break;
     }
 }

@@ -31,10 +31,17 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
     where->record_at = op->out.len;
     QK_TRY(kms_record_encode(r, &op->out));
     where->record_len = op->out.len - where->record_at;
-    QK_TRY(node_vault_promise(node->vault, (uint8_t)r->kind, qk_str(r->id), r->version, r->hash,
-        qk_now_ms(), hold_ms(node, r)));
     QK_TRY(kms_cert_message(r, msg));
     QK_TRY(wire_identity_sign(node->identity, QK_BYTES(msg), sig));
+    struct node_promise p = {.kind = (uint8_t)r->kind,
+        .id = qk_str(r->id),
+        .version = r->version,
+        .record = qk_bytes(op->out.p + where->record_at, where->record_len),
+        .sig = QK_BYTES(sig),
+        .now_ms = qk_now_ms(),
+        .hold_ms = hold_ms(node, r)};
+    memcpy(p.hash, r->hash, 32);
+    QK_TRY(node_vault_promise(node->vault, &p)); /* before the signature leaves */
     where->sig_at = op->out.len;
     qk_buf_add(&op->out, sig, sizeof sig);
     return op->out.err;
@@ -44,6 +51,7 @@ static qk_err sign_all(struct node_op *op, struct kms_record *records, size_t n)
 {
     struct signing where[KMS_CHANGE_MAX];
     QK_ENSURE(n <= KMS_CHANGE_MAX, QK_E_STATE);
+    QK_TRY(node_op_audit_ahead(op));
     for (size_t i = 0; i < n; i++) QK_TRY(sign_record(op, &records[i], &where[i]));
     for (size_t i = 0; i < n; i++) /* views only now: op->out has stopped growing */
         op->answer.signed_records[i] = (struct wire_signed){

@@ -52,7 +52,7 @@ static qk_err accept_attached(struct node_op *op, uint8_t kind, const char *id)
             kms_record_decode(record, &r) != QK_OK)
             return QK_E_MALFORMED;
         if (r.kind != (enum kms_kind)kind || strcmp(r.id, id) != 0) continue;
-        return node_record_accept(op->node, op->call.records[i]);
+        return node_record_accept(op->node, op->call.records[i], 0);
     }
     return QK_E_NOT_FOUND;
 }

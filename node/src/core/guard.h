@@ -36,6 +36,7 @@ struct node_op {
                                   * whoever sent the call: "coordinator:NAME", "node:ID" */
     uint8_t body_hash[32];
 
+    uint64_t audit_seq; /* not 0: this decision is in the audit log already */
     struct wire_answer answer;
     struct qk_buf out; /* what the answer's views point into */
     struct qk_buf sealed;
@@ -54,6 +55,9 @@ enum node_verdict node_op_fault(struct node_op *op);
 /** op->answer := status with a reason for the coordinator's log (static text). */
 enum node_verdict node_op_stop(struct node_op *op, enum wire_answer_status status, const char *why);
 void node_op_clear(struct node_op *op);
+/** Log that the request is allowed, before it is carried out: then the log and what the operation
+ *  writes reach the disk side by side. If it fails after all, a second entry says so. */
+QK_MUST_USE qk_err node_op_audit_ahead(struct node_op *op);
 
 /** Does the call rest on this version of (kind, id)? Compares what the coordinator says with what
  *  this node holds and takes attached records in. For OP and DUE calls.

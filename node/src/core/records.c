@@ -191,47 +191,53 @@ static qk_err destroy_key(struct node *node, const struct kms_record *r)
     return QK_OK;
 }
 
-/* A version that comes right after ours must name ours as the one before it. */
-static qk_err check_prev(struct node *node, const struct kms_record *r)
+/* Is r newer than what this node holds, or the same? The version after ours must name ours as the
+ * one before it. */
+static qk_err check_follows(struct node *node, const struct kms_record *r)
 {
     struct node_known *mine;
     qk_err err = node_known_get(node, r->kind, r->id, &mine);
     if (err == QK_E_NOT_FOUND) return QK_OK;
     QK_TRY(err);
-    bool fork = r->version == mine->stored.r.version + 1 &&
-                memcmp(r->prev, mine->stored.r.hash, sizeof r->prev) != 0;
+    const struct kms_record *m = &mine->stored.r;
+    if (r->version < m->version) err = QK_E_DENIED;
+    if (r->version == m->version && memcmp(r->hash, m->hash, 32) != 0) err = QK_E_CONFLICT;
+    if (r->version == m->version + 1 && memcmp(r->prev, m->hash, 32) != 0) err = QK_E_CONFLICT;
     node_known_put(node, mine);
-    return fork ? QK_E_CONFLICT : QK_OK;
+    return err;
 }
 
-qk_err node_record_accept(struct node *node, struct qk_bytes certified)
+static qk_err store(struct node *node, const struct node_known *known, unsigned patience_ms)
 {
-    struct node_known *known = calloc(1, sizeof *known);
-    QK_ENSURE(known != NULL, QK_E_NOMEM);
-    qk_err err = verify_certified(node, certified, known);
-    if (err != QK_OK) {
-        known_free(known);
-        return err;
-    }
     const struct kms_record *r = &known->stored.r;
     struct node_record row = {.kind = (uint8_t)r->kind,
         .id = qk_str(r->id),
         .version = r->version,
         .record = qk_buf_view(&known->stored.bytes),
-        .cert = certified};
+        .cert = qk_buf_view(&known->certified)};
     memcpy(row.hash, r->hash, 32);
-    err = check_prev(node, r);
-    if (err == QK_OK) err = node_vault_record_put(node->vault, &row);
+    return node_vault_record_put(node->vault, &row, patience_ms);
+}
+
+qk_err node_record_accept(struct node *node, struct qk_bytes certified, unsigned patience_ms)
+{
+    struct node_known *known = calloc(1, sizeof *known);
+    QK_ENSURE(known != NULL, QK_E_NOMEM);
+    qk_err err = verify_certified(node, certified, known);
+    if (err == QK_OK) err = check_follows(node, &known->stored.r);
     if (err == QK_E_CONFLICT)
-        audit_record(node, r, "record.fork", NODE_AUDIT_DENY,
+        audit_record(node, &known->stored.r, "record.fork", NODE_AUDIT_DENY,
             "certified, but at odds with the certified record this node holds");
     if (err != QK_OK) {
         known_free(known);
         return err;
     }
+    /* In force at once, acknowledged when on disk: it is the truth whatever becomes of the disk. */
     known = insert(node->records, known);
-    r = &known->stored.r;
-    if (r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED) err = destroy_key(node, r);
+    err = store(node, known, patience_ms);
+    const struct kms_record *r = &known->stored.r;
+    bool end = err == QK_OK && r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED;
+    if (end) err = destroy_key(node, r);
     node_known_put(node, known);
     return err;
 }

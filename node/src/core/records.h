@@ -30,12 +30,14 @@ QK_MUST_USE qk_err node_known_get(
 void node_known_put(struct node *node, struct node_known *known);
 
 /** Take a certified record in: decode, verify the certificate, store durably, act on what it says
- *  (a Deleted key's shares are destroyed). Idempotent.
+ *  (a Deleted key's shares are destroyed). Idempotent. In force for other threads at once; returns
+ *  when it is on disk, for which it may wait patience_ms to share the sync with others.
  *
  *  QK_E_MALFORMED, QK_E_PROOF, QK_E_MISMATCH (too few signatures), QK_E_DENIED (older than ours),
  *  QK_E_CONFLICT (another record of the same version: audited, it proves a broken rule)
  */
-QK_MUST_USE qk_err node_record_accept(struct node *node, struct qk_bytes certified);
+QK_MUST_USE qk_err node_record_accept(
+    struct node *node, struct qk_bytes certified, unsigned patience_ms);
 
 /** At start, before anything is served: destroy what is still held of keys whose Deleted version
  * this node has. It had stored that version and was stopped before the rest. */

@@ -9,8 +9,19 @@
 
 enum { VAULT_STRIPES = 64, VAULT_REFUSED_MAX = 256 };
 
+struct vault_change;
+
+/* Changes that wait for the disk (group.h). */
+struct vault_group {
+    pthread_mutex_t mutex;
+    pthread_cond_t turned; /* a leader has finished */
+    bool leading;
+    struct vault_change *first, **last;
+};
+
 struct node_vault {
     sqlite3 *db;
+    struct vault_group group;
     const struct node_seal *seal;
     uint8_t cluster_id[16];
     uint16_t node_id;

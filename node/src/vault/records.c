@@ -1,6 +1,6 @@
 #include "vault/records.h"
 
-#include "vault/db.h"
+#include "vault/group.h"
 
 static bool good_id(struct qk_bytes id)
 {
@@ -65,8 +65,9 @@ qk_err node_vault_record_get(struct node_vault *vault, uint8_t kind, struct qk_b
     return QK_OK;
 }
 
-static qk_err put(struct node_vault *v, const struct node_record *r)
+static qk_err put(struct node_vault *v, void *arg)
 {
+    const struct node_record *r = arg;
     QK_TRY(compare(v, r->kind, r->id, r->version, r->hash));
     QK_TRY(DB_RUN(v, "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?, ?, ?)", DB_I(r->kind),
         DB_V(r->id), DB_I(r->version), DB_B(r->hash, 32), DB_V(r->record), DB_V(r->cert)));
@@ -74,14 +75,13 @@ static qk_err put(struct node_vault *v, const struct node_record *r)
         DB_I(r->kind), DB_V(r->id), DB_I(r->version));
 }
 
-qk_err node_vault_record_put(struct node_vault *vault, const struct node_record *record)
+qk_err node_vault_record_put(
+    struct node_vault *vault, const struct node_record *record, unsigned patience_ms)
 {
     QK_ENSURE(good_id(record->id) && good_version(record->version), QK_E_STATE);
     QK_ENSURE(record->record.len >= 1 && record->record.len <= NODE_RECORD_MAX, QK_E_STATE);
     QK_ENSURE(record->cert.len <= NODE_RECORD_CERT_MAX, QK_E_STATE);
-    VAULT_ENTER(vault);
-    QK_TRY(db_begin(vault));
-    return db_end(vault, put(vault, record));
+    return vault_group(vault, put, (void *)(uintptr_t)record, patience_ms);
 }
 
 static qk_err read_record(sqlite3_stmt *st, struct node_record *r)
@@ -116,42 +116,74 @@ qk_err node_vault_record_list(struct node_vault *vault, uint8_t kind, struct qk_
 }
 
 /* May a promise of hash stand beside what was promised before? */
-static qk_err compare_promise(struct node_vault *v, uint8_t kind, struct qk_bytes id,
-    uint64_t version, const uint8_t *hash, uint64_t now_ms, uint64_t hold_ms)
+static qk_err compare_promise(struct node_vault *v, const struct node_promise *p)
 {
     DB_STMT(st);
     bool row;
     QK_TRY(DB_QUERY(v, &st,
-        "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?", DB_I(kind),
-        DB_V(id), DB_I(version)));
+        "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?",
+        DB_I(p->kind), DB_V(p->id), DB_I(p->version)));
     QK_TRY(db_step(v, st, &row));
     if (!row) return QK_OK;
     uint8_t promised[32];
     uint64_t made_ms;
     QK_TRY(db_fixed(st, 0, promised, sizeof promised));
     QK_TRY(db_uint(st, 1, INT64_MAX, &made_ms));
-    if (memcmp(promised, hash, sizeof promised) == 0) return QK_OK;
-    bool over = now_ms > made_ms && now_ms - made_ms > hold_ms;
+    if (memcmp(promised, p->hash, sizeof promised) == 0) return QK_OK;
+    bool over = p->now_ms > made_ms && p->now_ms - made_ms > p->hold_ms;
     return over ? QK_OK : QK_E_CONFLICT;
 }
 
-static qk_err promise(struct node_vault *v, uint8_t kind, struct qk_bytes id, uint64_t version,
-    const uint8_t *hash, uint64_t now_ms, uint64_t hold_ms)
+static qk_err promise(struct node_vault *v, void *arg)
 {
-    QK_TRY(compare(v, kind, id, version, hash));
-    QK_TRY(compare_promise(v, kind, id, version, hash, now_ms, hold_ms));
+    const struct node_promise *p = arg;
+    QK_TRY(compare(v, p->kind, p->id, p->version, p->hash));
+    QK_TRY(compare_promise(v, p));
     /* max(): renewing a promise with a clock that went back does not shorten it. */
     return DB_RUN(v,
-        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(kind, id, version) DO UPDATE"
-        " SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END, hash = ?4",
-        DB_I(kind), DB_V(id), DB_I(version), DB_B(hash, 32), DB_I(now_ms));
+        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(kind, id, version)"
+        " DO UPDATE SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END,"
+        " hash = ?4, record = ?6, sig = ?7",
+        DB_I(p->kind), DB_V(p->id), DB_I(p->version), DB_B(p->hash, 32), DB_I(p->now_ms),
+        DB_V(p->record), DB_V(p->sig));
 }
 
-qk_err node_vault_promise(struct node_vault *vault, uint8_t kind, struct qk_bytes id,
-    uint64_t version, const uint8_t hash[static 32], uint64_t now_ms, uint64_t hold_ms)
+qk_err node_vault_promise(struct node_vault *vault, const struct node_promise *p)
 {
-    QK_ENSURE(good_id(id) && good_version(version) && now_ms <= INT64_MAX, QK_E_STATE);
+    QK_ENSURE(good_id(p->id) && good_version(p->version) && p->now_ms <= INT64_MAX, QK_E_STATE);
+    QK_ENSURE(p->record.len >= 1 && p->record.len <= NODE_RECORD_MAX, QK_E_STATE);
+    QK_ENSURE(p->sig.len >= 1 && p->sig.len <= NODE_PROMISE_SIG_MAX, QK_E_STATE);
+    return vault_group(vault, promise, (void *)(uintptr_t)p, 0);
+}
+
+static qk_err read_promise(sqlite3_stmt *st, struct node_promise *p)
+{
+    p->id = db_blob(st, 0);
+    QK_ENSURE(good_id(p->id), QK_E_CORRUPT);
+    QK_TRY(db_uint(st, 1, INT64_MAX, &p->version));
+    p->record = db_blob(st, 2);
+    p->sig = db_blob(st, 3);
+    return QK_OK;
+}
+
+/* Of each record the newest promise alone: those before it led nowhere. */
+qk_err node_vault_promise_list(struct node_vault *vault, uint8_t kind, struct qk_bytes after,
+    size_t max, bool (*each)(void *arg, const struct node_promise *p), void *arg)
+{
+    QK_ENSURE(after.len <= NODE_RECORD_ID_MAX, QK_E_STATE);
     VAULT_ENTER(vault);
-    QK_TRY(db_begin(vault));
-    return db_end(vault, promise(vault, kind, id, version, hash, now_ms, hold_ms));
+    DB_STMT(st);
+    QK_TRY(DB_QUERY(vault, &st,
+        "SELECT id, max(version), record, sig FROM promise WHERE kind = ? AND id > ?"
+        " AND length(sig) > 0 GROUP BY id ORDER BY id",
+        DB_I(kind), DB_V(after)));
+    for (size_t i = 0; i < max; i++) {
+        bool row;
+        struct node_promise p = {.kind = kind};
+        QK_TRY(db_step(vault, st, &row));
+        if (!row) return QK_OK;
+        QK_TRY(read_promise(st, &p));
+        if (!each(arg, &p)) return QK_OK;
+    }
+    return QK_OK;
 }

@@ -3,7 +3,7 @@
 
 enum {
     APPLICATION_ID = 0x716b6d76, /* "qkmv": file(1) and a wrong path show themselves */
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
 };
 
 static const char TABLES[] =
@@ -28,7 +28,8 @@ static const char TABLES[] =
     " hash BLOB NOT NULL, record BLOB NOT NULL, cert BLOB NOT NULL,"
     " PRIMARY KEY(kind, id)) STRICT;"
     "CREATE TABLE promise(kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,"
-    " hash BLOB NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(kind, id, version))"
+    " hash BLOB NOT NULL, made_ms INTEGER NOT NULL, record BLOB NOT NULL DEFAULT x'',"
+    " sig BLOB NOT NULL DEFAULT x'', PRIMARY KEY(kind, id, version))"
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE strike(peer INTEGER NOT NULL, key_id BLOB NOT NULL, reason BLOB NOT NULL,"
     " at_ms INTEGER NOT NULL) STRICT;"
@@ -78,6 +79,15 @@ static qk_err pragma_number(struct node_vault *v, const char *sql, int64_t *out)
     return QK_OK;
 }
 
+/* From schema version 1: promises learn to keep what was signed. */
+static qk_err upgrade(struct node_vault *v)
+{
+    QK_TRY(db_begin(v));
+    return db_end(v, db_exec(v, "ALTER TABLE promise ADD COLUMN record BLOB NOT NULL DEFAULT x'';"
+                                "ALTER TABLE promise ADD COLUMN sig BLOB NOT NULL DEFAULT x'';"
+                                "PRAGMA user_version = 2"));
+}
+
 static qk_err check_versions(struct node_vault *v, char *why, size_t why_len)
 {
     int64_t app, version;
@@ -92,7 +102,7 @@ static qk_err check_versions(struct node_vault *v, char *why, size_t why_len)
             (long long)version, SCHEMA_VERSION);
         return QK_E_DENIED;
     }
-    return QK_OK;
+    return version < SCHEMA_VERSION ? upgrade(v) : QK_OK;
 }
 
 static qk_err check_integrity(struct node_vault *v, char *why, size_t why_len)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "vault/db.h"
+#include "vault/group.h"
 
 struct opening {
     struct node_vault *v;
@@ -119,6 +119,7 @@ static void release(struct node_vault *v)
 {
     (void)sqlite3_close_v2(v->db);
     (void)pthread_mutex_destroy(&v->mutex);
+    vault_group_destroy(&v->group);
     for (size_t i = 0; i < VAULT_STRIPES; i++) (void)pthread_mutex_destroy(&v->stripes[i]);
     free(v);
 }
@@ -133,6 +134,10 @@ qk_err node_vault_open(
     v->node_id = options->node_id;
     memcpy(v->cluster_id, options->cluster_id, sizeof v->cluster_id);
     (void)pthread_mutex_init(&v->mutex, NULL);
+    if (vault_group_init(&v->group) != QK_OK) {
+        free(v);
+        return QK_E_NOMEM;
+    }
     for (size_t i = 0; i < VAULT_STRIPES; i++) (void)pthread_mutex_init(&v->stripes[i], NULL);
 
     why[0] = 0;

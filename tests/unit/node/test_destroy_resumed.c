@@ -36,7 +36,7 @@ static void store_record(struct node_vault *v, struct qk_bytes certified)
         .record = bytes,
         .cert = certified};
     memcpy(row.hash, stored.r.hash, sizeof row.hash);
-    qk_assert_ok(node_vault_record_put(v, &row));
+    qk_assert_ok(node_vault_record_put(v, &row, 0));
     kms_stored_free(&stored);
 }
 

@@ -65,8 +65,8 @@ QK_TEST(vault_open, refuses_the_wrong_node_key_and_the_vault_of_another_node)
     (void)chmod(box.db, 0640);
     open_fails(&box, false, QK_E_DENIED, "open to group");
     (void)chmod(box.db, 0600);
-    vaultbox_sql(&box, "PRAGMA user_version = 2");
-    open_fails(&box, false, QK_E_DENIED, "schema version 2");
+    vaultbox_sql(&box, "PRAGMA user_version = 3");
+    open_fails(&box, false, QK_E_DENIED, "schema version 3");
     vaultbox_end(&box);
 }
 
@@ -271,5 +271,28 @@ QK_TEST(vault_small, counts_strikes_by_peer_key_and_time)
     qk_assert_ok(node_vault_strike(box.vault, 2, key_a, "E-8", now + 60 * day));
     qk_assert_ok(node_vault_strikes(box.vault, 2, NULL, 0, &n));
     cr_assert_eq(n, 4, "the one of 100 days ago is forgotten");
+    vaultbox_end(&box);
+}
+
+QK_TEST(vault_open, brings_a_vault_of_the_first_schema_up_to_date)
+{
+    struct vaultbox box;
+    vaultbox_make(&box);
+    open_ok(&box, true);
+    vaultbox_close(&box);
+    vaultbox_sql(&box,
+        "ALTER TABLE promise DROP COLUMN record; ALTER TABLE promise DROP COLUMN sig;"
+        "INSERT INTO promise VALUES(4, x'6b', 1, zeroblob(32), 1000);"
+        "PRAGMA user_version = 1");
+    open_ok(&box, false); /* a promise that kept nothing stays a promise */
+    const struct node_promise other = {.kind = 4,
+        .id = qk_str("k"),
+        .version = 1,
+        .hash = {1},
+        .record = qk_str("r"),
+        .sig = qk_str("s"),
+        .now_ms = 1500,
+        .hold_ms = 1000};
+    qk_assert_err(node_vault_promise(box.vault, &other), QK_E_CONFLICT);
     vaultbox_end(&box);
 }

@@ -14,14 +14,21 @@ static qk_err put(struct vaultbox *box, const char *id, uint64_t version, uint8_
         .hash = {hash},
         .record = qk_str("record"),
         .cert = qk_str("certificate")};
-    return node_vault_record_put(box->vault, &r);
+    return node_vault_record_put(box->vault, &r, 0);
 }
 
 static qk_err promise(
     struct vaultbox *box, const char *id, uint64_t version, uint8_t hash, uint64_t now_ms)
 {
-    const uint8_t full[32] = {hash};
-    return node_vault_promise(box->vault, 4, qk_str(id), version, full, now_ms, 1000);
+    const struct node_promise p = {.kind = 4,
+        .id = qk_str(id),
+        .version = version,
+        .hash = {hash},
+        .record = qk_str("promised"),
+        .sig = qk_str("signature"),
+        .now_ms = now_ms,
+        .hold_ms = 1000};
+    return node_vault_promise(box->vault, &p);
 }
 
 static uint64_t version_of(struct vaultbox *box, const char *id)
@@ -180,5 +187,77 @@ QK_TEST(vault_records, refuses_arguments_out_of_bounds)
     qk_assert_err(put(&box, "k", 0, 1), QK_E_STATE);
     qk_assert_err(put(&box, "k", UINT64_MAX, 1), QK_E_STATE);
     qk_assert_err(promise(&box, "k", 0, 1, 1), QK_E_STATE);
+    vaultbox_end(&box);
+}
+
+static bool collect_promise(void *arg, const struct node_promise *p)
+{
+    struct qk_buf *out = arg;
+    qk_buf_add(out, p->id.p, p->id.len);
+    qk_buf_add_u8(out, (uint8_t)('0' + p->version));
+    cr_assert(qk_bytes_is(p->record, "promised"));
+    cr_assert(qk_bytes_is(p->sig, "signature"));
+    return true;
+}
+
+QK_TEST(vault_records, gives_the_newest_open_promise_of_each_record)
+{
+    struct vaultbox box;
+    QK_AUTO_BUF seen = QK_BUF(100);
+    start(&box);
+    qk_assert_ok(promise(&box, "b", 1, 1, 10));
+    qk_assert_ok(promise(&box, "a", 2, 1, 10));
+    qk_assert_ok(promise(&box, "a", 3, 1, 10));
+    qk_assert_ok(promise(&box, "c", 1, 1, 10));
+    qk_assert_ok(put(&box, "c", 1, 1)); /* certified: open no more */
+    restart(&box);
+    qk_assert_ok(
+        node_vault_promise_list(box.vault, 4, qk_bytes(NULL, 0), 9, collect_promise, &seen));
+    cr_assert(qk_bytes_is(qk_buf_view(&seen), "a3b1"));
+    qk_assert_ok(node_vault_promise_list(box.vault, 4, qk_str("a"), 9, collect_promise, &seen));
+    cr_assert(qk_bytes_is(qk_buf_view(&seen), "a3b1b1"));
+    vaultbox_end(&box);
+}
+
+struct patient {
+    struct vaultbox *box;
+    const char *id;
+    uint64_t version;
+    unsigned patience_ms;
+    qk_err err;
+};
+
+static void *put_patiently(void *arg)
+{
+    struct patient *p = arg;
+    struct node_record r = {.kind = 4,
+        .id = qk_str(p->id),
+        .version = p->version,
+        .hash = {(uint8_t)p->version},
+        .record = qk_str("record"),
+        .cert = qk_str("certificate")};
+    p->err = node_vault_record_put(p->box->vault, &r, p->patience_ms);
+    return NULL;
+}
+
+QK_TEST(vault_records, changes_that_share_a_sync_fail_one_by_one)
+{
+    enum { N = 12 };
+    struct vaultbox box;
+    struct patient p[N];
+    pthread_t threads[N];
+    char ids[N][2];
+    start(&box);
+    qk_assert_ok(put(&box, "e", 9, 9)); /* in the way of one of them */
+    for (int i = 0; i < N; i++) {
+        ids[i][0] = (char)('a' + i);
+        ids[i][1] = 0;
+        p[i] = (struct patient){&box, ids[i], 3, 100, QK_E_STATE};
+        cr_assert_eq(pthread_create(&threads[i], NULL, put_patiently, &p[i]), 0);
+    }
+    for (int i = 0; i < N; i++) (void)pthread_join(threads[i], NULL);
+    for (int i = 0; i < N; i++) cr_assert_eq(p[i].err, i == 4 ? QK_E_DENIED : QK_OK, "%d", i);
+    restart(&box);
+    for (int i = 0; i < N; i++) cr_assert_eq(version_of(&box, ids[i]), i == 4 ? 9u : 3u);
     vaultbox_end(&box);
 }

@@ -22,11 +22,12 @@ enum {
 };
 
 enum wire_call_kind {
-    WIRE_CALL_OP = 1,      /* act on a caller's signed request */
-    WIRE_CALL_PUBLISH = 2, /* here are certified records: remember them */
-    WIRE_CALL_STATUS = 3,  /* describe yourself (no caller's data, no secrets) */
-    WIRE_CALL_DUE = 4,     /* sign the end of a key whose deletion date has come */
-    WIRE_CALL_FETCH = 5,   /* give me the certified records you hold of one kind */
+    WIRE_CALL_OP = 1,       /* act on a caller's signed request */
+    WIRE_CALL_PUBLISH = 2,  /* here are certified records: remember them */
+    WIRE_CALL_STATUS = 3,   /* describe yourself (no caller's data, no secrets) */
+    WIRE_CALL_DUE = 4,      /* sign the end of a key whose deletion date has come */
+    WIRE_CALL_FETCH = 5,    /* give me the certified records you hold of one kind */
+    WIRE_CALL_PROMISED = 6, /* and those you signed without having seen them certified */
 };
 
 /** Which version of which record a call rests on. */
@@ -58,7 +59,7 @@ struct wire_call {
     struct qk_bytes records[WIRE_CALL_RECORDS_MAX];
     uint32_t n_records;
 
-    /* FETCH */
+    /* FETCH, PROMISED */
     uint8_t fetch_kind;
     struct qk_bytes fetch_after; /* id to go on after; empty: from the first */
 };
@@ -81,7 +82,7 @@ struct wire_signed {
 struct wire_answer {
     enum wire_answer_status status;
 
-    /* OK of an OP or DUE */
+    /* OK of an OP, DUE or PROMISED */
     struct wire_signed signed_records[WIRE_CALL_RECORDS_MAX];
     uint32_t n_signed;
     struct qk_bytes part;   /* one signer's part of a signature (mpc/ecdsa.h), or empty */
