@@ -1,4 +1,4 @@
-/** How the owner of a new access key learns its secret: t nodes seal their partial values of the
+/** How the owner of a new access key learns its secret: the nodes seal their partial values of the
  *  distributed PRF to a key made for this one answer; only here do they come together.
  *
  *  The coordinator in between is believed nothing: the system record must carry the signatures of t

@@ -106,6 +106,11 @@ static bool failed(const struct coord_reply *r)
     return r->err != QK_OK || r->answer.status != WIRE_ANSWER_OK;
 }
 
+bool coord_attempt_ok(const struct coord_attempt *a, size_t at)
+{
+    return a->got[at] && !failed(&a->replies[at]);
+}
+
 struct gathering {
     const struct coord_ask *ask;
     struct coord_attempt *out;
@@ -143,6 +148,15 @@ static void take(struct gathering *s, struct coord_reply *r)
     if (failed(r) && !s->ask->patient && grace < s->until_ms) s->until_ms = grace;
 }
 
+/* Enough said OK: the others may come, but are not waited for. */
+static void enough(struct gathering *s)
+{
+    size_t n_ok = 0;
+    uint64_t grace = qk_mono_ms() + s->ask->engine->timing.grace_ms;
+    for (size_t i = 0; i < s->out->n; i++) n_ok += coord_attempt_ok(s->out, i);
+    if (s->ask->enough > 0 && n_ok >= s->ask->enough && grace < s->until_ms) s->until_ms = grace;
+}
+
 static void gather(struct gathering *s)
 {
     while (!s->out->stale) {
@@ -150,10 +164,11 @@ static void gather(struct gathering *s)
         struct coord_reply r;
         if (now >= s->until_ms || !coord_gather_next(s->g, s->until_ms - now, &r)) break;
         take(s, &r);
+        enough(s);
     }
     s->out->all_ok = true;
     for (size_t i = 0; i < s->out->n; i++)
-        if (!s->out->got[i] || failed(&s->out->replies[i])) s->out->all_ok = false;
+        if (!coord_attempt_ok(s->out, i)) s->out->all_ok = false;
 }
 
 qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
@@ -176,6 +191,18 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
     for (size_t i = 0; i < ask->n_set; i++) attached_free(&s.attached[i]);
     free(s.attached);
     return err;
+}
+
+void coord_attempt_drop(struct coord_attempt *a, uint16_t *set, size_t at)
+{
+    if (a->got[at]) coord_reply_free(&a->replies[at]);
+    for (a->n--; at < a->n; at++) {
+        set[at] = set[at + 1];
+        a->got[at] = a->got[at + 1];
+        a->replies[at] = a->replies[at + 1];
+    }
+    a->all_ok = a->n > 0;
+    for (size_t i = 0; i < a->n; i++) a->all_ok &= coord_attempt_ok(a, i);
 }
 
 /* ---- what it says about the nodes ---- */

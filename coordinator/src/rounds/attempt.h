@@ -11,7 +11,8 @@ struct coord_ask {
     const uint16_t *set;          /* the nodes to ask, ascending */
     size_t n_set;
     unsigned timeout_ms;
-    bool patient; /* one failure does not cut the others short: they do not depend on each other */
+    bool patient;  /* one failure does not cut the others short: they do not depend on each other */
+    size_t enough; /* patient: once so many said OK the others get only grace_ms; 0: all */
 };
 
 struct coord_attempt {
@@ -25,6 +26,11 @@ struct coord_attempt {
 /** Ask. QK_OK whatever the nodes answered; 5xx of ours. Free in every case. */
 QK_MUST_USE qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out);
 void coord_attempt_free(struct coord_attempt *a);
+
+/** Is there an answer at this position, and does it say OK? */
+bool coord_attempt_ok(const struct coord_attempt *a, size_t at);
+/** Go on without the answer at position at; set (of the same length) closes up, too. */
+void coord_attempt_drop(struct coord_attempt *a, uint16_t *set, size_t at);
 
 /** Add what this attempt says against nodes of the set to d, cool nodes down, log and count. */
 void coord_attempt_judge(

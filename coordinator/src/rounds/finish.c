@@ -150,13 +150,32 @@ static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
     return keep_records(op);
 }
 
-static qk_err finish_change(
-    struct coord_op *op, const struct coord_attempt *a, enum coord_step *step)
+/* The certificate of all; if more than t answered, without those whose signatures do not hold. */
+static qk_err certify(
+    struct coord_op *op, struct coord_attempt *a, const struct expected *e, uint16_t *liar)
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    qk_err err = coord_certify(c, a, e->views, e->n, &op->made, liar);
+    while (err != QK_OK && *liar != 0 && a->n > c->t && !coord_op_needs_all(op->req.op)) {
+        size_t at = 0;
+        while (at < a->n && op->set[at] != *liar) at++;
+        if (at == a->n) break;
+        qk_log(QK_ERROR, "answer.rejected", QK_F_STR("request_id", op->request_id),
+            QK_F_STR("what", "records"), QK_F_INT("node", *liar), QK_F_ERR(err));
+        coord_doubt(op->engine->nodes, &op->doubts, *liar, COORD_DOUBT_LIAR);
+        coord_attempt_drop(a, op->set, at);
+        op->n_set = a->n;
+        err = coord_certify(c, a, e->views, e->n, &op->made, liar);
+    }
+    return err;
+}
+
+static qk_err finish_change(struct coord_op *op, struct coord_attempt *a, enum coord_step *step)
 {
     struct expected e = {.n = 0};
     uint16_t liar = 0;
     qk_err err = expect(op, a, &e);
-    if (err == QK_OK) err = coord_certify(op->engine->cluster, a, e.views, e.n, &op->made, &liar);
+    if (err == QK_OK) err = certify(op, a, &e, &liar);
     expected_free(&e);
     if (err != QK_OK) {
         atomic_fetch_add(&op->engine->counts.bad_certificates, 1);
@@ -166,7 +185,7 @@ static qk_err finish_change(
     return *step == COORD_DONE ? keep_sealed(op, a) : QK_OK;
 }
 
-qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, const struct coord_attempt *a,
+qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
     enum coord_step *step)
 {
     if (coord_votes_count(&op->votes) > 0) {

@@ -13,8 +13,9 @@ enum coord_step {
     COORD_GIVE_UP,
 };
 
-/** Every node of the set said OK: make and verify the result. 5xx of ours only. */
+/** Every node of the set said OK: make and verify the result. Answers beyond t that do not hold may
+ *  be dropped from a and op->set. 5xx of ours only. */
 QK_MUST_USE qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask,
-    const struct coord_attempt *a, enum coord_step *step);
+    struct coord_attempt *a, enum coord_step *step);
 
 #endif

@@ -146,6 +146,17 @@ static qk_err pick(struct coord_op *op, size_t k)
     return err;
 }
 
+/* One garbage partial among t would lose the secret of a new access key for good: every node that
+ * is there is asked, and its owner takes the first t that verify. */
+static qk_err pick_most(struct coord_op *op)
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    for (op->n_set = c->n; op->n_set > c->t; op->n_set--)
+        if (coord_nodes_pick(op->engine->nodes, &op->doubts, op->n_set, op->set) == QK_OK)
+            return QK_OK;
+    return pick(op, c->t);
+}
+
 static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend)
 {
     size_t k = coord_op_needs_all(op->req.op) ? op->engine->cluster->n : op->engine->cluster->t;
@@ -157,13 +168,26 @@ static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend
             op->decision.key->key.key_id, k, op->set, presig);
         op->n_set = k;
     }
-    return *spend ? QK_OK : pick(op, k);
+    if (*spend) return QK_OK;
+    return op->req.op == KMS_OP_CREATE_ACCESS_KEY ? pick_most(op) : pick(op, k);
 }
 
 /* ---- attempts ---- */
 
-static qk_err conclude(struct coord_op *op, const struct coord_ask *ask,
-    const struct coord_attempt *a, struct kms_fault *fault, enum coord_step *step)
+/* More were asked than are needed: if enough of them said OK the others are let go. */
+static void let_go(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a)
+{
+    size_t n_ok = 0;
+    for (size_t i = 0; i < a->n; i++) n_ok += coord_attempt_ok(a, i);
+    if (ask->enough == 0 || n_ok < ask->enough || a->all_ok) return;
+    coord_attempt_judge(ask, a, &op->doubts);
+    for (size_t i = a->n; i-- > 0;)
+        if (!coord_attempt_ok(a, i)) coord_attempt_drop(a, op->set, i);
+    op->n_set = a->n;
+}
+
+static qk_err conclude(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
+    struct kms_fault *fault, enum coord_step *step)
 {
     *step = COORD_AGAIN;
     QK_TRY(coord_votes_take(&op->votes, op->engine->cluster, a));
@@ -172,6 +196,7 @@ static qk_err conclude(struct coord_op *op, const struct coord_ask *ask,
         *step = COORD_RESTART;
         return QK_OK;
     }
+    let_go(op, ask, a);
     if (a->all_ok) return coord_finish(op, ask, a, step);
     coord_attempt_judge(ask, a, &op->doubts);
     for (size_t i = 0; i < a->n; i++)
@@ -216,6 +241,10 @@ static qk_err attempt(
         .set = op->set,
         .n_set = op->n_set,
         .timeout_ms = attempt_ms(op, until_ms)};
+    if (op->req.op == KMS_OP_CREATE_ACCESS_KEY) {
+        ask.patient = true;
+        ask.enough = op->engine->cluster->t;
+    }
     struct coord_attempt a = {.n = 0};
     op->attempts++;
     if (err == QK_OK) err = coord_attempt_run(&ask, &a);

@@ -100,7 +100,12 @@ static void act(struct cw_fake *f, const struct wire_call *call, const struct km
             f->world, call->rnd, position(f, call), qk_bytes(d->digest, d->digest_len), scratch);
         a->part = qk_bytes(scratch->p + at, scratch->len - at);
     }
-    if (d->kind != KMS_DO_CHANGE) return;
+    if (d->kind == KMS_DO_ACCESS_KEY) {
+        size_t at = scratch->len;
+        qk_buf_printf(scratch, "sealed by %u", f->id);
+        a->sealed = qk_bytes(scratch->p + at, scratch->len - at);
+    }
+    if (d->kind != KMS_DO_CHANGE && d->kind != KMS_DO_ACCESS_KEY) return;
     struct kms_change *change = calloc(1, sizeof *change);
     CW_MUST(change != NULL);
     CW_MUST(kms_transition(ctx, req, recs, prop, d, NULL, change) == QK_OK);
