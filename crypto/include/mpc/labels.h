@@ -55,9 +55,8 @@
 
 /* ---- 20-ecdsa sections 3 and 4: OT extension, multiplication ---- */
 #define MPC_L_MUL          "mul"          /* sid, u16 A, u16 B */
-#define MPC_L_OT_PRG       "ot-prg"       /* pm, u16 k, seed */
 #define MPC_L_OT_CHI       "ot-chi"       /* pm, u_0 || .. || u_{kappa-1} */
-#define MPC_L_OT_PAD       "ot-pad"       /* pm, u16 j, row */
+#define MPC_L_OT_PAD       "ot-pad"       /* pm, u16 j, row of 32 bytes */
 #define MPC_L_RVOLE_GADGET "rvole-gadget" /* psid, u8 curve, u16 j */
 #define MPC_L_RVOLE_THETA  "rvole-theta"  /* pm, u8 i, H("rvole-a") */
 #define MPC_L_RVOLE_A      "rvole-a"      /* pm, u, xhat, that, atilde */

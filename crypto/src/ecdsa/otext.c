@@ -1,6 +1,6 @@
 #include "ecdsa/otext.h"
 
-#include "ecdsa/xof.h"
+#include "ecdsa/aes256.h"
 #include "group/ct.h"
 #include "mpc/gf128.h"
 #include "mpc/labels.h"
@@ -60,21 +60,34 @@ static void transpose(const struct ot_dims *d, const uint8_t *cols, uint8_t *row
     }
 }
 
-/* cols[k] = Expand("ot-prg"; pm, u16 k, seed of k; nb), seeds `stride` bytes apart. */
+/* A column from a seed: c = AES(pm_0), block i = AES(c + pm_1 + i), under the key seed. The
+ * two-block message of the counter makes all 32 bytes of pm count. */
+static qk_err expand_seed(
+    struct aes256 *aes, const uint8_t *pm, const uint8_t *seed, uint8_t *out, size_t n_blocks)
+{
+    uint8_t start[16];
+    memcpy(start, pm, 16);
+    QK_TRY(aes256_key(aes, seed));
+    qk_err err = aes256_blocks(aes, start, 1);
+    mpc_gf128_add(start, start, pm + 16);
+    if (err == QK_OK) err = aes256_counter(aes, start, out, n_blocks);
+    ct_wipe_local(start, sizeof start);
+    return err;
+}
+
+/* All columns, seeds `stride` bytes apart. */
 static qk_err expand_seeds(
     const struct ot_dims *d, const uint8_t *pm, const uint8_t *seeds, size_t stride, uint8_t *cols)
 {
-    struct xof x;
-    uint8_t out[XOF_LANES][XOF_OUT_MAX];
-    QK_TRY(xof_init(&x, MPC_L_OT_PRG, pm, 32));
-    for (size_t k = 0; k < d->kappa; k += XOF_LANES) {
-        const uint8_t *var[XOF_LANES];
-        for (size_t l = 0; l < XOF_LANES; l++) var[l] = seeds + (k + l) * stride;
-        xof_run4(&x, (uint16_t)k, var, d->nb, out);
-        for (size_t l = 0; l < XOF_LANES; l++) memcpy(cols + (k + l) * d->nb, out[l], d->nb);
+    AES256(aes);
+    uint8_t out[(OT_NB_MAX + 15) / 16 * 16];
+    qk_err err = QK_OK;
+    for (size_t k = 0; k < d->kappa && err == QK_OK; k++) {
+        err = expand_seed(&aes, pm, seeds + k * stride, out, (d->nb + 15u) / 16);
+        memcpy(cols + k * d->nb, out, d->nb);
     }
     qk_wipe(out, sizeof out);
-    return QK_OK;
+    return err;
 }
 
 static qk_err bob_columns(const struct ot_dims *d, const uint8_t *pm, const uint8_t *pairs,

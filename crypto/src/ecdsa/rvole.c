@@ -1,13 +1,12 @@
 #include "ecdsa/rvole.h"
 
-#include "ecdsa/xof.h"
+#include "ecdsa/pad.h"
 #include "group/ct.h"
+#include "group/wide.h"
 #include "mpc/labels.h"
 #include "mpc/transcript.h"
 #include "qk/secret.h"
 #include "session/engine.h"
-
-typedef struct mpc_scalar pad_t[3];
 
 qk_err rvole_gadget(
     const struct mpc_curve *c, const uint8_t psid[static 32], struct mpc_scalar *gadget_mont)
@@ -35,34 +34,6 @@ void rvole_b(const struct rvole *v, const uint8_t *beta, struct mpc_scalar *b)
     mpc_scalar_mul_mont(v->c, b, &one, &sum_mont);
 }
 
-/* ---- pads: e = Expand("ot-pad"; pm, u16 j, row; 3 lh), cut in three, each mod q ---- */
-
-static qk_err pads_of_lane(const struct mpc_curve *c, const uint8_t *e, pad_t pad)
-{
-    for (size_t i = 0; i < 3; i++)
-        QK_TRY(mpc_scalar_reduce(c, &pad[i], qk_bytes(e + i * c->lh, c->lh)));
-    return QK_OK;
-}
-
-/* The pads of rows j .. j+3, each row xored with flip. */
-static qk_err pads4(const struct rvole *v, const struct xof *x, size_t j, const uint8_t *rows,
-    const uint8_t *flip, pad_t pad[XOF_LANES])
-{
-    size_t row_len = ot_row_len(&v->d);
-    uint8_t row[XOF_LANES][OT_ROW_MAX], e[XOF_LANES][XOF_OUT_MAX];
-    const uint8_t *var[XOF_LANES];
-    for (size_t l = 0; l < XOF_LANES; l++) {
-        for (size_t i = 0; i < row_len; i++) row[l][i] = rows[(j + l) * row_len + i] ^ flip[i];
-        var[l] = row[l];
-    }
-    xof_run4(x, (uint16_t)j, var, 3u * v->c->lh, e);
-    qk_err err = QK_OK;
-    for (size_t l = 0; l < XOF_LANES && err == QK_OK; l++) err = pads_of_lane(v->c, e[l], pad[l]);
-    qk_wipe(row, sizeof row);
-    qk_wipe(e, sizeof e);
-    return err;
-}
-
 /* ---- theta and mu ---- */
 
 static qk_err thetas(const struct rvole *v, const struct otext_msg *msg, struct qk_bytes at,
@@ -83,21 +54,26 @@ static qk_err thetas(const struct rvole *v, const struct otext_msg *msg, struct 
 static void fold_pad(const struct mpc_curve *c, struct mpc_scalar *r, const pad_t p,
     const struct mpc_scalar theta_mont[2])
 {
-    MPC_SCALAR(t);
-    *r = p[2];
-    for (size_t i = 0; i < 2; i++) {
-        mpc_scalar_mul_mont(c, &t, &p[i], &theta_mont[i]);
-        mpc_scalar_add(c, r, r, &t);
-    }
+    struct mpc_wide sum = {{0}};
+    mpc_wide_mul_add(c, &sum, &p[0], &theta_mont[0]);
+    mpc_wide_mul_add(c, &sum, &p[1], &theta_mont[1]);
+    mpc_wide_add_mont(c, &sum, &p[2]);
+    mpc_wide_redc(c, r, &sum);
+    ct_wipe_local(&sum, sizeof sum);
 }
 
 /* acc_i += g_j * p_i */
-static void accumulate(const struct rvole *v, size_t j, const pad_t p, struct mpc_scalar acc[2])
+static void accumulate(const struct rvole *v, size_t j, const pad_t p, struct mpc_wide acc[2])
 {
-    MPC_SCALAR(t);
+    for (size_t i = 0; i < 2; i++) mpc_wide_mul_add(v->c, &acc[i], &p[i], &v->gadget_mont[j]);
+}
+
+/* What the sums come to; they are used up. */
+static void accumulated(const struct mpc_curve *c, struct mpc_wide acc[2], struct mpc_scalar out[2])
+{
     for (size_t i = 0; i < 2; i++) {
-        mpc_scalar_mul_mont(v->c, &t, &p[i], &v->gadget_mont[j]);
-        mpc_scalar_add(v->c, &acc[i], &acc[i], &t);
+        mpc_wide_redc(c, &out[i], &acc[i]);
+        mpc_wide_wipe(&acc[i]);
     }
 }
 
@@ -132,19 +108,20 @@ static void masked_inputs(const struct mpc_curve *c, const pad_t a0, const pad_t
 }
 
 static qk_err alice_pads(const struct rvole *v, const uint8_t *delta, const uint8_t *rows,
-    const struct mpc_scalar a[3], pad_t *alpha0, uint8_t *at, struct mpc_scalar cs[2])
+    const struct mpc_scalar a[3], pad_t *alpha0, uint8_t *at, struct mpc_wide acc[2])
 {
     static const uint8_t zero[OT_ROW_MAX];
-    struct xof x;
-    pad_t alpha1[XOF_LANES];
-    QK_TRY(xof_init(&x, MPC_L_OT_PAD, v->pm, ot_row_len(&v->d)));
+    PADS(pads);
+    pad_t alpha1[PAD_ROWS];
+    size_t row_len = ot_row_len(&v->d);
+    QK_TRY(pads_init(&pads, v->c, v->pm));
     qk_err err = QK_OK;
-    for (size_t j = 0; j < v->d.xi && err == QK_OK; j += XOF_LANES) {
-        err = pads4(v, &x, j, rows, zero, alpha0 + j);
-        if (err == QK_OK) err = pads4(v, &x, j, rows, delta, alpha1);
-        for (size_t l = 0; l < XOF_LANES && err == QK_OK; l++) {
+    for (size_t j = 0; j < v->d.xi && err == QK_OK; j += PAD_ROWS) {
+        err = pads_of_rows(&pads, (uint16_t)j, rows + j * row_len, zero, alpha0 + j);
+        if (err == QK_OK) err = pads_of_rows(&pads, (uint16_t)j, rows + j * row_len, delta, alpha1);
+        for (size_t l = 0; l < PAD_ROWS && err == QK_OK; l++) {
             masked_inputs(v->c, alpha0[j + l], alpha1[l], a, at + 3 * (j + l) * v->c->lq);
-            accumulate(v, j + l, alpha0[j + l], cs);
+            accumulate(v, j + l, alpha0[j + l], acc);
         }
     }
     qk_wipe(alpha1, sizeof alpha1);
@@ -171,9 +148,10 @@ qk_err rvole_alice(const struct rvole *v, const uint8_t *delta, const uint8_t *r
     QK_AUTO_BUF mem = QK_BUF_SECRET(OT_XI_MAX * sizeof(pad_t));
     pad_t *alpha0 = (pad_t *)(void *)qk_buf_extend(&mem, v->d.xi * sizeof(pad_t));
     QK_ENSURE(alpha0, mem.err);
-    mpc_scalar_set_u64(&cs[0], 0);
-    mpc_scalar_set_u64(&cs[1], 0);
-    QK_TRY(alice_pads(v, delta, rows, a, alpha0, at, cs));
+    struct mpc_wide acc[2] = {0};
+    qk_err err = alice_pads(v, delta, rows, a, alpha0, at, acc);
+    accumulated(v->c, acc, cs);
+    QK_TRY(err);
     mpc_scalar_neg(v->c, &cs[0], &cs[0]);
     mpc_scalar_neg(v->c, &cs[1], &cs[1]);
     struct mpc_scalar theta_mont[2];
@@ -205,12 +183,12 @@ struct bob {
 };
 
 static qk_err bob_row(
-    const struct bob *b, size_t j, pad_t pad, struct mpc_hasher *h, struct mpc_scalar ds[2])
+    const struct bob *b, size_t j, pad_t pad, struct mpc_hasher *h, struct mpc_wide acc[2])
 {
     const struct mpc_curve *c = b->v->c;
     uint64_t mask = ct_mask_of_bit(ot_bit(b->beta, j));
     QK_TRY(unmask(c, mask, b->at + 3 * j * c->lq, pad));
-    accumulate(b->v, j, pad, ds);
+    accumulate(b->v, j, pad, acc);
     MPC_SCALAR(t);
     MPC_SCALAR(eta);
     fold_pad(c, &t, pad, b->theta_mont);
@@ -220,17 +198,18 @@ static qk_err bob_row(
     return QK_OK;
 }
 
-static qk_err bob_rows(const struct bob *b, struct mpc_hasher *h, struct mpc_scalar ds[2])
+static qk_err bob_rows(const struct bob *b, struct mpc_hasher *h, struct mpc_wide acc[2])
 {
     static const uint8_t zero[OT_ROW_MAX];
-    struct xof x;
-    pad_t gamma[XOF_LANES];
-    QK_TRY(xof_init(&x, MPC_L_OT_PAD, b->v->pm, ot_row_len(&b->v->d)));
+    PADS(pads);
+    pad_t gamma[PAD_ROWS];
+    size_t row_len = ot_row_len(&b->v->d);
+    QK_TRY(pads_init(&pads, b->v->c, b->v->pm));
     qk_err err = QK_OK;
-    for (size_t j = 0; j < b->v->d.xi && err == QK_OK; j += XOF_LANES) {
-        err = pads4(b->v, &x, j, b->rows, zero, gamma);
-        for (size_t l = 0; l < XOF_LANES && err == QK_OK; l++)
-            err = bob_row(b, j + l, gamma[l], h, ds);
+    for (size_t j = 0; j < b->v->d.xi && err == QK_OK; j += PAD_ROWS) {
+        err = pads_of_rows(&pads, (uint16_t)j, b->rows + j * row_len, zero, gamma);
+        for (size_t l = 0; l < PAD_ROWS && err == QK_OK; l++)
+            err = bob_row(b, j + l, gamma[l], h, acc);
     }
     qk_wipe(gamma, sizeof gamma);
     return err;
@@ -243,12 +222,12 @@ qk_err rvole_bob(const struct rvole *v, const uint8_t *beta, const uint8_t *rows
     struct bob b = {.v = v, .beta = beta, .rows = rows, .at = answer->at.p};
     QK_TRY(mpc_scalar_decode(v->c, &b.eta, answer->eta));
     QK_TRY(thetas(v, msg, answer->at, b.theta_mont));
-    mpc_scalar_set_u64(&ds[0], 0);
-    mpc_scalar_set_u64(&ds[1], 0);
     struct mpc_hasher h;
+    struct mpc_wide acc[2] = {0};
     uint8_t mu[64];
     QK_TRY(mu_begin(&h, v));
-    qk_err err = bob_rows(&b, &h, ds);
+    qk_err err = bob_rows(&b, &h, acc);
+    accumulated(v->c, acc, ds);
     if (err != QK_OK) {
         mpc_hasher_abort(&h);
         return err;

@@ -105,37 +105,123 @@ void mpc_mont_redc(const struct mpc_modulus *m, uint64_t *r, uint64_t *t)
     }
 }
 
-void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+void mpc_mod_once(const struct mpc_modulus *m, uint64_t *r)
 {
-    uint64_t t[MPC_SCALAR_WORDS] = {0};
+    reduce_once(r, r, 0, m->q, m->n);
+}
+
+/* Handbook of Applied Cryptography, 14.42, with the quotient estimated from the three top words:
+ * est = floor(t_top * mu / 2^192) is the quotient or one less, since what is cut off of t and of
+ * mu makes less than one. */
+INLINE void barrett_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *t, const unsigned n)
+{
+    uint64_t p[6] = {0}, sub[MPC_SCALAR_WORDS + 1] = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        u128 v = 0;
+        for (unsigned j = 0; j < 3; j++) {
+            v = (u128)t[n - 1 + j] * m->mu[i] + p[i + j] + (uint64_t)(v >> 64);
+            p[i + j] = (uint64_t)v;
+        }
+        p[i + 3] = (uint64_t)(v >> 64);
+    }
+    /* est * q, the low n + 1 words; est is p[3..5] */
+    for (unsigned i = 0; i < 3; i++) {
+        u128 v = 0;
+        for (unsigned j = 0; j < n && i + j <= n; j++) {
+            v = (u128)m->q[j] * p[3 + i] + sub[i + j] + (uint64_t)(v >> 64);
+            sub[i + j] = (uint64_t)v;
+        }
+        if (i == 0) sub[n] = (uint64_t)(v >> 64);
+    }
+    uint64_t borrow = 0;
+    for (unsigned i = 0; i <= n; i++) {
+        u128 v = (u128)t[i] - sub[i] - borrow;
+        sub[i] = (uint64_t)v;
+        borrow = (uint64_t)(v >> 64) & 1;
+    }
+    reduce_once(r, sub, sub[n], m->q, n);
+    ct_wipe_local(p, sizeof p);
+    ct_wipe_local(sub, sizeof sub);
+}
+
+void mpc_mod_barrett(const struct mpc_modulus *m, uint64_t *r, const uint64_t *t)
+{
+    switch (m->n) {
+    case 4:
+        barrett_n(m, r, t, 4);
+        break;
+    case 6:
+        barrett_n(m, r, t, 6);
+        break;
+    default:
+        barrett_n(m, r, t, 9);
+        break;
+    }
+}
+
+INLINE void mod_add_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a,
+    const uint64_t *b, const unsigned n)
+{
+    uint64_t t[MPC_SCALAR_WORDS];
     uint64_t carry = 0;
-    for (unsigned i = 0; i < m->n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         u128 v = (u128)a[i] + b[i] + carry;
         t[i] = (uint64_t)v;
         carry = (uint64_t)(v >> 64);
     }
-    reduce_once(r, t, carry, m->q, m->n);
+    reduce_once(r, t, carry, m->q, n);
     ct_wipe_local(t, sizeof t);
 }
 
-void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+{
+    switch (m->n) {
+    case 4:
+        mod_add_n(m, r, a, b, 4);
+        break;
+    case 6:
+        mod_add_n(m, r, a, b, 6);
+        break;
+    default:
+        mod_add_n(m, r, a, b, 9);
+        break;
+    }
+}
+
+INLINE void mod_sub_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a,
+    const uint64_t *b, const unsigned n)
 {
     uint64_t t[MPC_SCALAR_WORDS] = {0};
     uint64_t borrow = 0;
-    for (unsigned i = 0; i < m->n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         u128 v = (u128)a[i] - b[i] - borrow;
         t[i] = (uint64_t)v;
         borrow = (uint64_t)(v >> 64) & 1;
     }
     uint64_t below = ct_mask_of_bit(borrow);
     uint64_t carry = 0;
-    for (unsigned i = 0; i < m->n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         u128 v = (u128)t[i] + (m->q[i] & below) + carry;
         t[i] = (uint64_t)v;
         carry = (uint64_t)(v >> 64);
     }
     memcpy(r, t, sizeof t);
     ct_wipe_local(t, sizeof t);
+}
+
+void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b)
+{
+    switch (m->n) {
+    case 4:
+        mod_sub_n(m, r, a, b, 4);
+        break;
+    case 6:
+        mod_sub_n(m, r, a, b, 6);
+        break;
+    default:
+        mod_sub_n(m, r, a, b, 9);
+        break;
+    }
 }
 
 uint64_t mpc_words_less(const uint64_t *a, const uint64_t *b, unsigned n)

@@ -15,6 +15,7 @@ struct mpc_modulus {
     uint64_t half[MPC_SCALAR_WORDS]; /* (q-1)/2 */
     uint64_t r1[MPC_SCALAR_WORDS];   /* R mod q */
     uint64_t r2[MPC_SCALAR_WORDS];   /* R^2 mod q */
+    uint64_t mu[3];                  /* floor(2^(64(n+2)) / q) */
     uint64_t n0;                     /* -1/q mod 2^64 */
     unsigned n;                      /* words in use */
 };
@@ -27,6 +28,10 @@ void mpc_mont_mul(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, c
 /** r < R with r = t/R mod q, for any t of 2n words; r < q if t < q*R. t holds rests of it: wipe it.
  */
 void mpc_mont_redc(const struct mpc_modulus *m, uint64_t *r, uint64_t *t);
+/** r = t mod q for t of n + 2 words, below 2^(|q|+135): Barrett. r must not alias. */
+void mpc_mod_barrett(const struct mpc_modulus *m, uint64_t *r, const uint64_t *t);
+/** r = r - q if that is not negative. */
+void mpc_mod_once(const struct mpc_modulus *m, uint64_t *r);
 /** r = a + b mod q, for a, b < q. r may alias. */
 void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, const uint64_t *b);
 /** r = a - b mod q, for a, b < q. r may alias. */

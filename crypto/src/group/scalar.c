@@ -5,7 +5,7 @@
 
 void mpc_scalar_wipe(struct mpc_scalar *s)
 {
-    qk_wipe(s, sizeof *s);
+    ct_wipe_local(s, sizeof *s);
 }
 
 void mpc_scalar_set_u64(struct mpc_scalar *r, uint64_t v)

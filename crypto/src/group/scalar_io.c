@@ -12,7 +12,9 @@ static void load(uint64_t *w, const uint8_t *p, size_t len)
 
 void mpc_scalar_encode(const struct mpc_curve *c, uint8_t *out, const struct mpc_scalar *a)
 {
-    for (size_t i = 0; i < c->lq; i++) out[c->lq - 1 - i] = (uint8_t)(a->w[i / 8] >> (8 * (i % 8)));
+    size_t left = c->lq, i = 0;
+    for (; left >= 8; left -= 8) qk_put_u64(out + left - 8, a->w[i++]);
+    for (size_t k = 0; k < left; k++) out[left - 1 - k] = (uint8_t)(a->w[i] >> (8 * k));
 }
 
 qk_err mpc_scalar_decode(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in)
@@ -31,9 +33,9 @@ struct wide {
     uint64_t w[2 * MPC_SCALAR_WORDS];
 };
 
-static void wide_wipe(struct wide *v)
+static inline void wide_wipe(struct wide *v)
 {
-    qk_wipe(v, sizeof *v);
+    ct_wipe_local(v, sizeof *v);
 }
 
 /* v mod q = (v/R mod q) * (R^2 mod q) / R: a Montgomery reduction and a product. For v < R^2
@@ -46,6 +48,10 @@ qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct
     QK_ENSURE(in.len <= 16 * (size_t)m->n, QK_E_STATE);
     __attribute__((cleanup(wide_wipe))) struct wide v = {{0}};
     load(v.w, in.p, in.len);
+    if (in.len == c->lh) { /* the usual length, and the bound of mpc_mod_barrett */
+        mpc_mod_barrett(m, r->w, v.w);
+        return QK_OK;
+    }
     mpc_mont_redc(m, r->w, v.w);
     mpc_mont_mul(m, r->w, r->w, m->r2);
     return QK_OK;

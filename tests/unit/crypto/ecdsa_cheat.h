@@ -6,13 +6,40 @@
 #ifndef TEST_ECDSA_CHEAT_H
 #define TEST_ECDSA_CHEAT_H
 
+#include <openssl/evp.h>
 #include "ecdsa/rvole.h"
 #include "mpc/gf128.h"
 #include "mpc/transcript.h"
 #include "qktest/qktest.h"
 #include "session/engine.h"
 
-/* ---- section 3 ---- */
+/* ---- section 3, with the AES masks of docs/protocols/ecdsa.md section 8 ---- */
+
+/* One block of AES-256 (FIPS 197), by OpenSSL. */
+static inline void cheat_aes(const uint8_t *key, const uint8_t *in, uint8_t out[16])
+{
+    int len = 0;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    cr_assert(EVP_EncryptInit_ex(ctx, EVP_aes_256_ecb(), NULL, key, NULL) == 1);
+    EVP_CIPHER_CTX_set_padding(ctx, 0);
+    cr_assert(EVP_EncryptUpdate(ctx, out, &len, in, 16) == 1 && len == 16);
+    EVP_CIPHER_CTX_free(ctx);
+}
+
+/* A column of Bob: AES(AES(pm_0) + pm_1 + i) under the key seed. */
+static inline void cheat_column(
+    const struct ot_dims *d, const uint8_t *pm, const uint8_t *seed, uint8_t *out)
+{
+    uint8_t start[16], block[16];
+    cheat_aes(seed, pm, start);
+    mpc_gf128_add(start, start, pm + 16);
+    for (size_t at = 0; at < d->nb; at += 16) {
+        memcpy(block, start, 16);
+        block[0] ^= (uint8_t)(at / 16);
+        cheat_aes(seed, block, block);
+        memcpy(out + at, block, d->nb - at < 16 ? d->nb - at : 16);
+    }
+}
 
 static inline void cheat_chi(
     const struct ot_dims *d, const uint8_t *pm, const uint8_t *u, uint8_t chi[OT_M_MAX][16])
@@ -41,8 +68,7 @@ static inline void cheat_refold(const struct ot_dims *d, const uint8_t *pm, cons
     cheat_chi(d, pm, u, chi);
     cheat_fold(d, chi, x, xh);
     for (unsigned k = 0; k < d->kappa; k++) {
-        qk_assert_ok(mpc_expand(
-            t0, d->nb, "ot-prg", MPC_FIELDS({pm, 32}, MPC_U16(k), {pairs + 64 * k, 32})));
+        cheat_column(d, pm, pairs + 64 * k, t0);
         cheat_fold(d, chi, t0, th + 16 * k);
     }
 }
@@ -80,12 +106,45 @@ static inline void cheat_combine(const struct mpc_curve *c, const struct mpc_sca
     mpc_scalar_encode(c, enc, &sum);
 }
 
+/* H(row, tau) = pi(pi(row) + tau) + pi(row), tau = 16 j + i, pi = AES-256 under pm. */
+static inline void cheat_pad_128(
+    const uint8_t *pm, unsigned j, const uint8_t *row, uint8_t *e, size_t len)
+{
+    uint8_t x[16], block[16];
+    cheat_aes(pm, row, x);
+    for (size_t at = 0; at < len; at += 16) {
+        uint8_t tau[16] = {0};
+        tau[0] = (uint8_t)(16 * j + at / 16);
+        tau[1] = (uint8_t)((16 * j + at / 16) >> 8);
+        mpc_gf128_add(block, x, tau);
+        cheat_aes(pm, block, block);
+        mpc_gf128_add(block, block, x);
+        memcpy(e + at, block, len - at < 16 ? len - at : 16);
+    }
+}
+
+/* The counter mode of a key that is hashed from the row. */
+static inline void cheat_pad_256(
+    const uint8_t *pm, unsigned j, const uint8_t *row, uint8_t *e, size_t len)
+{
+    uint8_t key[32], block[16];
+    qk_assert_ok(mpc_expand(key, 32, "ot-pad", MPC_FIELDS({pm, 32}, MPC_U16(j), {row, 32})));
+    for (size_t at = 0; at < len; at += 16) {
+        memset(block, 0, 16);
+        block[0] = (uint8_t)(at / 16);
+        cheat_aes(key, block, block);
+        memcpy(e + at, block, len - at < 16 ? len - at : 16);
+    }
+}
+
 static inline void cheat_pads(const struct cheat_alice *x, unsigned j, struct mpc_scalar pad[3])
 {
     uint8_t e[3 * MPC_WIDE_MAX];
     size_t row = ot_row_len(&x->d), lh = x->c->lh;
-    qk_assert_ok(mpc_expand(
-        e, 3 * lh, "ot-pad", MPC_FIELDS({x->pm, 32}, MPC_U16(j), {x->q_rows + j * row, row})));
+    if (row == 16)
+        cheat_pad_128(x->pm, j, x->q_rows + j * row, e, 3 * lh);
+    else
+        cheat_pad_256(x->pm, j, x->q_rows + j * row, e, 3 * lh);
     for (size_t i = 0; i < 3; i++)
         qk_assert_ok(mpc_scalar_reduce(x->c, &pad[i], qk_bytes(e + i * lh, lh)));
 }

@@ -71,7 +71,7 @@ QK_TEST(otext, E_6_xhat_and_every_that_are_checked)
 QK_TEST(otext, the_fast_expand_is_the_expand_of_the_transcript)
 {
     struct seeded rng = seeded_new("otext");
-    static const char *const labels[] = {"ot-prg", "ot-pad"};
+    static const char *const labels[] = {"ot-pad", "another"};
     for (size_t var_len = 16; var_len <= 32; var_len += 16) {
         for (size_t i = 0; i < QK_COUNT(labels); i++) {
             struct xof x;

@@ -106,6 +106,11 @@ QK_TEST(scalar, constants_are_those_of_openssl)
         memcpy(v.w, m->r2, sizeof v.w);
         assert_equals(&v, ref.r, "r2");
         cr_assert_eq(m->n0 * m->q[0], UINT64_MAX); /* n0 * q = -1 */
+        BN_one(ref.a);
+        BN_lshift(ref.a, ref.a, (int)(64 * (m->n + 2)));
+        BN_div(ref.r, NULL, ref.a, ref.q, ref.ctx);
+        v = (struct mpc_scalar){{m->mu[0], m->mu[1], m->mu[2]}};
+        assert_equals(&v, ref.r, "mu");
         ref_free(&ref);
     }
     cr_assert_null(mpc_curve_get(0));
@@ -213,6 +218,29 @@ QK_TEST(scalar, reduction_of_any_length_agrees_with_openssl)
             check_reduce(c, &ref, buf, c->lh);
         }
         qk_assert_err(mpc_scalar_reduce(c, &r, qk_bytes(buf, max + 1)), QK_E_STATE);
+        ref_free(&ref);
+    }
+}
+
+/* Multiples of q and their neighbours, where an estimated quotient goes wrong first. */
+QK_TEST(scalar, reduction_at_multiples_of_the_order)
+{
+    struct seeded rng = seeded_new("reduction_at_multiples_of_the_order");
+    EACH_CURVE(c)
+    {
+        struct ref ref = ref_new(c);
+        uint8_t buf[MPC_WIDE_MAX];
+        for (int i = 0; i < 300; i++) {
+            qk_assert_ok(qk_rng_fill(&rng.base, buf, c->lh));
+            if (i < 3) memset(buf, 0xff, c->lh); /* the largest multiple */
+            BN_bin2bn(buf, c->lh, ref.a);
+            BN_nnmod(ref.r, ref.a, ref.q, ref.ctx);
+            BN_sub(ref.a, ref.a, ref.r);
+            if (i % 3 == 1) BN_sub_word(ref.a, 1);
+            if (i % 3 == 2) BN_add_word(ref.a, 1);
+            cr_assert_eq(BN_bn2binpad(ref.a, buf, c->lh), c->lh);
+            check_reduce(c, &ref, buf, c->lh);
+        }
         ref_free(&ref);
     }
 }
