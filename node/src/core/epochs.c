@@ -15,7 +15,8 @@ enum {
     ASK_MS = 3000,                /* between questions to peers while undecided */
     GIVE_UP_MS = 30000,           /* rule 5: abort from PREPARED */
     FORGET_MS = 24 * 3600 * 1000, /* rule 8 */
-    LINGER_MS = 60000, /* a finished run stays in memory this long, in the vault for good */
+    LINGER_MS = 60000, /* a finished run stays in memory this long, in the vault with its key */
+    SETTLE_MAX = 64,   /* runs settled together */
 };
 
 struct run {
@@ -39,14 +40,42 @@ static void run_free(struct run *r)
     free(r);
 }
 
+/* ---- what has ended is not taken up again at the next start ---- */
+
+struct ended {
+    struct node_run_name names[SETTLE_MAX];
+    size_t n;
+};
+
+/* A STOPPED run is for the next start to look at: its effects may be half done. */
+static void note_ended(struct ended *ended, const struct run *r)
+{
+    enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
+    bool over = r->ended_ms != 0 && (state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED);
+    if (!over || ended->n == SETTLE_MAX) return;
+    struct node_run_name *name = &ended->names[ended->n++];
+    memcpy(name->sid, mpc_epoch_run(r->epoch)->sid, sizeof name->sid);
+    memcpy(name->key_id, mpc_epoch_run(r->epoch)->key_id, sizeof name->key_id);
+}
+
+/* Failing costs some work at the next start. */
+static void settle_ended(struct node *node, const struct ended *ended)
+{
+    qk_err err = node_vault_run_settle(node->vault, ended->names, ended->n);
+    if (err != QK_OK) qk_log(QK_WARN, "epoch.settle", QK_F_ERR(err));
+}
+
 void node_epochs_free(struct node_epochs *e)
 {
+    struct ended ended = {.n = 0};
     if (e == NULL) return;
     while (e->list != NULL) {
         struct run *r = e->list;
         e->list = r->next;
+        note_ended(&ended, r);
         run_free(r);
     }
+    settle_ended(e->signer.ctx, &ended);
     pthread_cond_destroy(&e->moved);
     pthread_mutex_destroy(&e->lock);
     free(e);
@@ -310,6 +339,7 @@ static void tick_run(struct node *node, struct run *r, uint64_t now, bool ask)
 void node_epochs_tick(struct node *node)
 {
     struct node_epochs *e = node->epochs;
+    struct ended ended = {.n = 0};
     bool ask = e->ask_all;
     e->ask_all = false;
     pthread_mutex_lock(&e->lock);
@@ -317,14 +347,16 @@ void node_epochs_tick(struct node *node)
     for (struct run **at = &e->list; *at != NULL;) {
         struct run *r = *at;
         tick_run(node, r, now, ask);
-        if (r->ended_ms == 0 || now - r->ended_ms < LINGER_MS) {
+        if (r->ended_ms == 0 || now - r->ended_ms < LINGER_MS || ended.n == SETTLE_MAX) {
             at = &r->next;
             continue;
         }
         *at = r->next;
+        note_ended(&ended, r);
         run_free(r);
     }
     pthread_mutex_unlock(&e->lock);
+    settle_ended(node, &ended);
 }
 
 void node_epochs_on_peer(struct node *node)

@@ -18,8 +18,26 @@ qk_err node_vault_run_put(
     VAULT_ENTER(vault);
     QK_TRY(node_seal_close(vault->seal, &scope, blob, &sealed));
     QK_TRY(db_begin(vault));
-    return db_end_change(vault, DB_RUN(vault, "INSERT OR REPLACE INTO run VALUES(?, ?, ?)",
+    return db_end_change(vault, DB_RUN(vault,
+                                    "INSERT INTO run(sid, sealed, changed_ms) VALUES(?1, ?2, ?3)"
+                                    " ON CONFLICT(sid) DO UPDATE SET sealed = ?2, changed_ms = ?3",
                                     DB_B(sid, 32), DB_V(qk_buf_view(&sealed)), DB_I(now_ms)));
+}
+
+static qk_err settle(struct node_vault *v, const struct node_run_name *runs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        QK_TRY(DB_RUN(v, "UPDATE run SET settled = 1, key_id = ? WHERE sid = ?",
+            DB_B(runs[i].key_id, 16), DB_B(runs[i].sid, 32)));
+    return QK_OK;
+}
+
+qk_err node_vault_run_settle(struct node_vault *vault, const struct node_run_name *runs, size_t n)
+{
+    if (n == 0) return QK_OK;
+    VAULT_ENTER(vault);
+    QK_TRY(db_begin(vault));
+    return db_end(vault, settle(vault, runs, n));
 }
 
 qk_err node_vault_run_get(
@@ -45,8 +63,8 @@ qk_err node_vault_run_list(struct node_vault *vault,
 {
     VAULT_ENTER(vault);
     DB_STMT(st);
-    QK_TRY(db_prepare(
-        vault, &st, "SELECT sid, changed_ms FROM run ORDER BY changed_ms, sid", NULL, 0));
+    QK_TRY(db_prepare(vault, &st,
+        "SELECT sid, changed_ms FROM run WHERE settled = 0 ORDER BY changed_ms, sid", NULL, 0));
     for (;;) {
         bool row;
         uint8_t sid[32];

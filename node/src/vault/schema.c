@@ -3,7 +3,7 @@
 
 enum {
     APPLICATION_ID = 0x716b6d76, /* "qkmv": file(1) and a wrong path show themselves */
-    SCHEMA_VERSION = 2,
+    SCHEMA_VERSION = 3,
 };
 
 static const char TABLES[] =
@@ -17,7 +17,10 @@ static const char TABLES[] =
     " PRIMARY KEY(key_id, epoch)) STRICT;"
     "CREATE UNIQUE INDEX share_active ON share(key_id) WHERE state = 2;"
     "CREATE TABLE run(sid BLOB PRIMARY KEY CHECK(length(sid) = 32), sealed BLOB NOT NULL,"
-    " changed_ms INTEGER NOT NULL) STRICT;"
+    " changed_ms INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,"
+    " key_id BLOB NOT NULL DEFAULT x'') STRICT;"
+    "CREATE INDEX run_open ON run(changed_ms, sid) WHERE settled = 0;"
+    "CREATE INDEX run_key ON run(key_id);"
     "CREATE TABLE setup(id BLOB PRIMARY KEY CHECK(length(id) = 32), root BLOB NOT NULL,"
     " key_id BLOB NOT NULL, record BLOB NOT NULL, epoch INTEGER NOT NULL, peer INTEGER NOT NULL,"
     " cls INTEGER NOT NULL, status INTEGER NOT NULL CHECK(status BETWEEN 1 AND 3),"
@@ -79,13 +82,25 @@ static qk_err pragma_number(struct node_vault *v, const char *sql, int64_t *out)
     return QK_OK;
 }
 
-/* From schema version 1: promises learn to keep what was signed. */
-static qk_err upgrade(struct node_vault *v)
+/* One step for each version of the schema before this one, each a transaction. */
+static const char *const UPGRADES[SCHEMA_VERSION] = {
+    [1] = "ALTER TABLE promise ADD COLUMN record BLOB NOT NULL DEFAULT x'';" /* what was signed */
+          "ALTER TABLE promise ADD COLUMN sig BLOB NOT NULL DEFAULT x'';"
+          "PRAGMA user_version = 2",
+    [2] = "ALTER TABLE run ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
+          "ALTER TABLE run ADD COLUMN key_id BLOB NOT NULL DEFAULT x'';"
+          "CREATE INDEX run_open ON run(changed_ms, sid) WHERE settled = 0;"
+          "CREATE INDEX run_key ON run(key_id);"
+          "PRAGMA user_version = 3",
+};
+
+static qk_err upgrade(struct node_vault *v, int64_t from)
 {
-    QK_TRY(db_begin(v));
-    return db_end(v, db_exec(v, "ALTER TABLE promise ADD COLUMN record BLOB NOT NULL DEFAULT x'';"
-                                "ALTER TABLE promise ADD COLUMN sig BLOB NOT NULL DEFAULT x'';"
-                                "PRAGMA user_version = 2"));
+    for (; from < SCHEMA_VERSION; from++) {
+        QK_TRY(db_begin(v));
+        QK_TRY(db_end(v, db_exec(v, UPGRADES[from])));
+    }
+    return QK_OK;
 }
 
 static qk_err check_versions(struct node_vault *v, char *why, size_t why_len)
@@ -102,7 +117,7 @@ static qk_err check_versions(struct node_vault *v, char *why, size_t why_len)
             (long long)version, SCHEMA_VERSION);
         return QK_E_DENIED;
     }
-    return version < SCHEMA_VERSION ? upgrade(v) : QK_OK;
+    return upgrade(v, version);
 }
 
 static qk_err check_integrity(struct node_vault *v, char *why, size_t why_len)

@@ -146,6 +146,8 @@ static qk_err destroy_range(
             "DELETE FROM setup WHERE key_id = ? AND epoch BETWEEN ? AND ?"
             " AND (? OR status <> 3)",
             DB_B(key_id, 16), DB_I(from), DB_I(to), DB_I(whole_key));
+    if (err == QK_OK && whole_key)
+        err = DB_RUN(v, "DELETE FROM run WHERE key_id = ?", DB_B(key_id, 16));
     QK_TRY(db_end_change(v, err));
     return db_truncate_log(v);
 }

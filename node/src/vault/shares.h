@@ -69,7 +69,7 @@ QK_MUST_USE qk_err node_vault_share_destroy(
 /** The same for every epoch below epoch (rule 6: DONE destroys all earlier ones). */
 QK_MUST_USE qk_err node_vault_share_destroy_before(
     struct node_vault *vault, const uint8_t key_id[static 16], uint32_t epoch);
-/** The same for every epoch of the key. */
+/** The same for every epoch of the key, and its settled runs. */
 QK_MUST_USE qk_err node_vault_share_destroy_all(
     struct node_vault *vault, const uint8_t key_id[static 16]);
 
@@ -87,9 +87,16 @@ QK_MUST_USE qk_err node_vault_run_put(
 /** Append it to out (a QK_BUF_SECRET). QK_E_NOT_FOUND. */
 QK_MUST_USE qk_err node_vault_run_get(
     struct node_vault *vault, const uint8_t sid[static 32], struct qk_buf *out);
+/** These runs have ended and what their end asked for is done: they are kept for peers that ask,
+ * and are not listed any more. They go with their key (node_vault_share_destroy_all). */
+struct node_run_name {
+    uint8_t sid[32], key_id[16];
+};
+QK_MUST_USE qk_err node_vault_run_settle(
+    struct node_vault *vault, const struct node_run_name *runs, size_t n);
 /** Nothing there is QK_OK. */
 QK_MUST_USE qk_err node_vault_run_delete(struct node_vault *vault, const uint8_t sid[static 32]);
-/** Every open run's sid and time of its last change, until each returns false. */
+/** Sid and time of the last change of every run that was not settled, until each returns false. */
 QK_MUST_USE qk_err node_vault_run_list(struct node_vault *vault,
     bool (*each)(void *arg, const uint8_t sid[static 32], uint64_t changed_ms), void *arg);
 
