@@ -50,7 +50,7 @@ static qk_err answer_verify(struct coord_op *op, struct qk_buf *body, struct kms
 static qk_err answer_access_key(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
 {
     const struct kms_record *credential = made(op, KMS_KIND_CREDENTIAL);
-    struct qk_bytes system = qk_buf_view(&op->system.certified);
+    struct qk_bytes system = op->system.certified;
     for (size_t i = 0; i < op->n_made; i++)
         if (op->made_records[i].kind == KMS_KIND_SYSTEM) system = qk_buf_view(&op->made.bytes[i]);
     if (credential == NULL || system.len == 0) return kms_fault_internal(fault, QK_E_STATE);

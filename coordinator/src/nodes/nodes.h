@@ -78,6 +78,15 @@ struct coord_reply {
 };
 void coord_reply_free(struct coord_reply *r);
 
+/** Takes the reply over: it frees it, or keeps a copy of the struct and frees that later. On a
+ * thread of the links, or before coord_node_call returns: must not block. */
+typedef void (*coord_reply_fn)(void *ctx, struct coord_reply *reply);
+
+/** Call one node; fn runs exactly once. bytes are copied. A call that cannot start is a reply with
+ *  its error, like any other. */
+void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes bytes,
+    unsigned timeout_ms, coord_reply_fn fn, void *ctx);
+
 struct coord_gather;
 QK_MUST_USE qk_err coord_gather_new(struct coord_gather **out, struct coord_nodes *nodes);
 /** What is outstanding goes on and is dropped when it comes. NULL is allowed. */

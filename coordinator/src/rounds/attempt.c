@@ -80,7 +80,7 @@ static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
     for (uint32_t i = 0; i < reply->answer.n_refs; i++)
         QK_TRY(attach(ask->engine->store, &reply->answer.refs[i], &call, a));
     for (size_t i = 0; i < a->n; i++) {
-        call.records[i] = qk_buf_view(&a->entries[i].certified);
+        call.records[i] = a->entries[i].certified;
         QK_TRY(
             name_ref(&call, &a->entries[i].r)); /* one asked for earlier, not ours to begin with */
     }

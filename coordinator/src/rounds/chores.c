@@ -3,6 +3,7 @@
 #include "kms/decide.h"
 #include "qk/log.h"
 #include "rounds/certify.h"
+#include "rounds/publisher.h"
 
 enum {
     FETCH_TIMEOUT_MS = 5000,
@@ -50,23 +51,29 @@ static qk_err take_page(struct coord_engine *e, enum kms_kind kind, const struct
     return QK_OK;
 }
 
+qk_err coord_call_one(struct coord_engine *e, uint16_t node, struct wire_call *call,
+    enum wire_call_kind kind, struct coord_reply *r)
+{
+    struct coord_gather *g;
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    call->kind = kind;
+    memcpy(call->cluster, e->cluster->hash, 32);
+    QK_TRY(coord_request_id(call->request_id));
+    wire_call_encode(&bytes, call);
+    QK_TRY(bytes.err);
+    QK_TRY(coord_gather_new(&g, e->nodes));
+    coord_gather_call(g, node, qk_buf_view(&bytes), FETCH_TIMEOUT_MS);
+    bool got = coord_gather_next(g, FETCH_TIMEOUT_MS + 200, r);
+    coord_gather_free(g);
+    return got ? QK_OK : QK_E_TIMEOUT;
+}
+
 static qk_err fetch_page(struct coord_engine *e, uint16_t node, enum kms_kind kind,
     char after[static KMS_RECORD_ID_MAX + 1], bool *more)
 {
-    struct wire_call call;
-    QK_TRY(call_begin(e, WIRE_CALL_FETCH, &call));
-    call.fetch_kind = (uint8_t)kind;
-    call.fetch_after = qk_str(after);
-    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    wire_call_encode(&bytes, &call);
-    QK_TRY(bytes.err);
-    struct coord_gather *g;
+    struct wire_call call = {.fetch_kind = (uint8_t)kind, .fetch_after = qk_str(after)};
     struct coord_reply r;
-    QK_TRY(coord_gather_new(&g, e->nodes));
-    coord_gather_call(g, node, qk_buf_view(&bytes), FETCH_TIMEOUT_MS);
-    bool got = coord_gather_next(g, FETCH_TIMEOUT_MS + 200, &r);
-    coord_gather_free(g);
-    QK_ENSURE(got, QK_E_TIMEOUT);
+    QK_TRY(coord_call_one(e, node, &call, WIRE_CALL_FETCH, &r));
     qk_err err = take_page(e, kind, &r, after, more);
     coord_reply_free(&r);
     return err;
@@ -119,8 +126,7 @@ static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *sta
     return err;
 }
 
-static qk_err due_one(struct coord_engine *e, struct coord_keeper *keeper,
-    const struct kms_record *r, uint64_t now_ms)
+static qk_err due_one(struct coord_engine *e, const struct kms_record *r, uint64_t now_ms)
 {
     struct kms_record next;
     QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);
@@ -140,14 +146,13 @@ static qk_err due_one(struct coord_engine *e, struct coord_keeper *keeper,
     if (err == QK_OK) {
         struct qk_bytes view = qk_buf_view(&made.bytes[0]);
         err = coord_store_put(e->store, &view, 1);
-        if (err == QK_OK && keeper != NULL)
-            coord_keeper_publish(keeper, d.call.request_id, &view, 1);
+        if (err == QK_OK && e->publisher != NULL) coord_publish(e->publisher, &view, 1);
     }
     coord_certified_free(&made);
     return stale ? QK_OK : err; /* the newer version is judged at the next look */
 }
 
-qk_err coord_due_run(struct coord_engine *e, struct coord_keeper *keeper, uint64_t now_ms)
+qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms)
 {
     struct coord_list_query query = {
         .kind = KMS_KIND_KEY, .due_ms = now_ms, .limit = DUE_PAGE, .live = true};
@@ -155,7 +160,7 @@ qk_err coord_due_run(struct coord_engine *e, struct coord_keeper *keeper, uint64
     QK_TRY(coord_store_list(e->store, &query, &page));
     for (size_t i = 0; i < page.n; i++) {
         const struct kms_record *r = &page.entries[i].r;
-        qk_err err = due_one(e, keeper, r, now_ms);
+        qk_err err = due_one(e, r, now_ms);
         qk_log(err == QK_OK ? QK_INFO : QK_WARN, "key.due", QK_F_STR("key", r->id), QK_F_ERR(err));
         /* Too few nodes for this one are too few for the others. */
         if (err == QK_E_BUSY) return err;

@@ -2,7 +2,7 @@
 #ifndef COORD_CHORES_H
 #define COORD_CHORES_H
 
-#include "rounds/keeper.h"
+#include "rounds/engine.h"
 
 /** Take over every certified record that node holds and we do not have as new. Blocks.
  *  QK_E_IO, QK_E_TIMEOUT, ...: of the link; QK_E_MALFORMED, QK_E_UNEXPECTED: of the node. */
@@ -10,8 +10,12 @@ QK_MUST_USE qk_err coord_fetch_all(struct coord_engine *e, uint16_t node);
 
 /** Certify, store and publish the end of every key pending deletion whose time was at or before
  *  now_ms. One key's trouble is logged and does not keep the others. Blocks. */
-QK_MUST_USE qk_err coord_due_run(
-    struct coord_engine *e, struct coord_keeper *keeper, uint64_t now_ms);
+QK_MUST_USE qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms);
+
+/** One call to one node, about no caller's request. The caller fills what kind needs and owns the
+ *  reply (coord_reply_free) if QK_OK. Blocks. QK_E_TIMEOUT, 5xx. */
+QK_MUST_USE qk_err coord_call_one(struct coord_engine *e, uint16_t node, struct wire_call *call,
+    enum wire_call_kind kind, struct coord_reply *r);
 
 /** A fresh request id: UUID text and NUL. QK_E_RNG. */
 QK_MUST_USE qk_err coord_request_id(char out[static 37]);

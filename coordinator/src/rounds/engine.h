@@ -2,7 +2,8 @@
  *
  *  Reading order: engine.h, op.h (one caller's request from parsing to a verified result),
  *  attempt.h (one set of nodes asked once), votes.h (what t nodes agree on), certify.h (records
- *  and their certificates), combine.h (signatures), presigs.h, keeper.h (background work).
+ *  and their certificates), combine.h (signatures), presigs.h, publisher.h (telling
+ *  the nodes), keeper.h (other background work), promised.h.
  */
 #ifndef COORD_ENGINE_H
 #define COORD_ENGINE_H
@@ -13,7 +14,7 @@
 #include "store/store.h"
 
 struct coord_presigs;
-struct coord_keeper;
+struct coord_publisher;
 
 /** Milliseconds. */
 struct coord_timing {
@@ -52,7 +53,7 @@ struct coord_engine {
     struct coord_store *store;
     struct coord_nodes *nodes;
     struct coord_presigs *presigs;
-    struct coord_keeper *keeper; /* NULL: nothing is published (tests) */
+    struct coord_publisher *publisher; /* NULL: nothing is published (tests) */
     struct coord_timing timing;
     struct coord_counts counts;
     pthread_mutex_t subjects[COORD_SUBJECTS]; /* changes of one thing go one after the other */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "qk/log.h"
 #include "rounds/combine.h"
-#include "rounds/keeper.h"
+#include "rounds/publisher.h"
 
 /* An answer that does not hold: never released; other nodes are asked. */
 static qk_err reject(struct coord_op *op, const struct coord_attempt *a, uint16_t liar, qk_err why,
@@ -132,6 +132,19 @@ static qk_err keep_records(struct coord_op *op)
     return QK_OK;
 }
 
+static bool makes_new(const struct coord_op *op)
+{
+    switch (op->req.op) {
+    case KMS_OP_CREATE_KEY:
+    case KMS_OP_CREATE_USER:
+    case KMS_OP_CREATE_ACCESS_KEY:
+    case KMS_OP_INITIALIZE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
 {
     struct qk_bytes views[WIRE_CALL_RECORDS_MAX];
@@ -144,8 +157,9 @@ static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
         return QK_OK;
     }
     QK_TRY(err);
-    if (op->engine->keeper != NULL)
-        coord_keeper_publish(op->engine->keeper, op->request_id, views, op->made.n);
+    /* A next version is safe with the nodes that promised it (promised.h); a first one is not. */
+    if (makes_new(op)) QK_TRY(coord_store_sync(op->engine->store));
+    if (op->engine->publisher != NULL) coord_publish(op->engine->publisher, views, op->made.n);
     *step = COORD_DONE;
     return keep_records(op);
 }

@@ -26,7 +26,7 @@ struct coord_service {
     uint64_t started_ms; /* qk_mono_ms */
     atomic_size_t running;
     atomic_bool draining;
-    _Atomic(struct coord_keeper *) keeper; /* also in engine; here for callbacks of early links */
+    _Atomic(struct coord_keeper *) keeper; /* NULL until it runs: links may come up before */
 };
 
 /** GET /healthz, /readyz, /metrics: answered at once. False: not one of these. */

@@ -9,9 +9,10 @@ bool coord_ready(struct coord_service *s, bool for_init, char *why, size_t why_l
     size_t need = for_init ? s->cluster->n : s->cluster->t; /* the ceremony takes every node */
     struct kms_ref ref;
     kms_ref_system(&ref);
-    COORD_AUTO_ENTRY system = {.certified = {0}};
+    COORD_AUTO_ENTRY system = {0};
     size_t up = coord_nodes_n_up(s->engine.nodes);
-    size_t synced = s->engine.keeper == NULL ? 0 : coord_keeper_n_synced(s->engine.keeper);
+    struct coord_keeper *keeper = atomic_load(&s->keeper);
+    size_t synced = keeper == NULL ? 0 : coord_keeper_n_synced(keeper);
     if (atomic_load(&s->draining))
         (void)snprintf(why, why_len, "shutting down");
     else if (up < need)

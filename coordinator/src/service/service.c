@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include "qk/clock.h"
+#include "rounds/publisher.h"
+
+enum { PUBLISH_RETRY_MS = 1000 };
 
 /* ---- listen addresses ---- */
 
@@ -96,10 +99,12 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
         .on_up = on_node_up,
         .ctx = s};
     QK_TRY(say(coord_nodes_new(&e->nodes, &nodes), why, why_len, "the node links cannot start"));
-    struct coord_keeper_config keeper = {
-        .engine = e, .due_ms = (unsigned)c->due_ms, .publish_wait_ms = 300};
-    QK_TRY(say(coord_keeper_new(&e->keeper, &keeper), why, why_len, "out of memory"));
-    atomic_store(&s->keeper, e->keeper);
+    QK_TRY(say(
+        coord_publisher_new(&e->publisher, e, PUBLISH_RETRY_MS), why, why_len, "out of memory"));
+    struct coord_keeper_config config = {.engine = e, .due_ms = (unsigned)c->due_ms};
+    struct coord_keeper *keeper;
+    QK_TRY(say(coord_keeper_new(&keeper, &config), why, why_len, "out of memory"));
+    atomic_store(&s->keeper, keeper);
     return QK_OK;
 }
 
@@ -108,7 +113,7 @@ static void load(void *ctx, size_t *queued, size_t *running, size_t *unpublished
     struct coord_service *s = ctx;
     *queued = qk_pool_queued(s->workers);
     *running = atomic_load(&s->running);
-    *unpublished = coord_keeper_n_unpublished(s->engine.keeper);
+    *unpublished = coord_publisher_n_open(s->engine.publisher);
 }
 
 static qk_err start_numbers(struct coord_service *s)
@@ -200,9 +205,12 @@ void coord_service_free(struct coord_service *s)
      * what they stand on. */
     coord_http_free(s->http);
     qk_pool_free(s->workers);
-    coord_keeper_free(s->engine.keeper); /* still named in s->keeper: links are up until the end */
-    atomic_store(&s->keeper, NULL);
+    coord_publisher_stop(s->engine.publisher);
+    struct coord_keeper *keeper = atomic_exchange(&s->keeper, NULL);
+    coord_keeper_stop(keeper);
     coord_nodes_free(s->engine.nodes);
+    coord_keeper_free(keeper); /* only now: a link that came up a moment ago may still name it */
+    coord_publisher_free(s->engine.publisher);
     coord_presigs_free(s->engine.presigs);
     coord_store_close(s->engine.store);
     coord_audit_close(s->audit);

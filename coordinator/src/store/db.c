@@ -72,12 +72,34 @@ qk_err coord_db_schema(struct coord_store *s, char *why, size_t why_len)
     (void)snprintf(why, why_len, "cannot be opened as a store");
     /* Exclusive: two coordinators on one file would answer from two caches of it. */
     QK_TRY(coord_db_exec(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                            "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
+                            "PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF;"
                             "PRAGMA cell_size_check=ON; PRAGMA cache_size=-65536;"));
     QK_TRY(coord_db_exec(s, "BEGIN IMMEDIATE"));
     qk_err err = coord_db_exec(s, schema);
     if (err == QK_OK) err = check_meta(s, why, why_len);
     if (err == QK_OK) err = coord_db_exec(s, "COMMIT");
+    return err;
+}
+
+/* The log's file is reached through SQLite's own handle, so that the sync needs no lock: the handle
+ * lives as long as the connection. */
+qk_err coord_store_sync(struct coord_store *store)
+{
+    sqlite3_file *log = NULL;
+    (void)pthread_mutex_lock(&store->mutex);
+    bool unsynced = store->unsynced;
+    store->unsynced = false;
+    int rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    (void)pthread_mutex_unlock(&store->mutex);
+    if (!unsynced) return QK_OK;
+    bool usable = rc == SQLITE_OK && log != NULL && log->pMethods != NULL;
+    (void)pthread_mutex_lock(&store->syncing);
+    qk_err err = usable ? coord_db_err(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL)) : QK_OK;
+    (void)pthread_mutex_unlock(&store->syncing);
+    if (err == QK_OK) return QK_OK;
+    (void)pthread_mutex_lock(&store->mutex);
+    store->unsynced = true;
+    (void)pthread_mutex_unlock(&store->mutex);
     return err;
 }
 
@@ -108,9 +130,11 @@ qk_err coord_store_open(struct coord_store **out, const char *path,
     QK_ENSURE(s != NULL, QK_E_NOMEM);
     s->cluster = cluster;
     (void)pthread_mutex_init(&s->mutex, NULL);
+    (void)pthread_mutex_init(&s->syncing, NULL);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     (void)snprintf(why, why_len, "cannot open the file");
     qk_err err = coord_db_err(sqlite3_open_v2(path, &s->db, flags, NULL));
+    if (err == QK_OK) err = coord_kept_table_init(&s->kept);
     if (err == QK_OK) err = coord_db_schema(s, why, why_len);
     if (err == QK_OK) err = coord_db_prepare(s);
     if (err != QK_OK) {
@@ -126,6 +150,8 @@ void coord_store_close(struct coord_store *store)
     if (store == NULL) return;
     for (size_t i = 0; i < COORD_SQL_N; i++) (void)sqlite3_finalize(store->statements[i]);
     (void)sqlite3_close(store->db);
+    coord_kept_table_free(&store->kept);
+    (void)pthread_mutex_destroy(&store->syncing);
     (void)pthread_mutex_destroy(&store->mutex);
     free(store);
 }

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
-#include "store/store.h"
+#include "store/kept.h"
 
 enum coord_statement {
     COORD_SQL_GET,
@@ -17,6 +17,9 @@ struct coord_store {
     sqlite3 *db;
     const struct wire_cluster *cluster;
     pthread_mutex_t mutex;
+    struct coord_kept_table kept;
+    bool unsynced; /* something was put since the last sync */
+    pthread_mutex_t syncing;
     sqlite3_stmt *statements[COORD_SQL_N]; /* prepared once, used under the mutex */
 };
 

@@ -4,7 +4,8 @@
 
 void coord_entry_free(struct coord_entry *e)
 {
-    qk_buf_free(&e->certified);
+    coord_kept_unref(e->kept);
+    *e = (struct coord_entry){0};
 }
 
 void coord_page_free(struct coord_page *page)
@@ -22,29 +23,14 @@ static qk_err verify_sig(
     return wire_key_verify(n->key, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
 }
 
-/* Decode without verifying: what comes from our own file was verified on its way in. */
-static qk_err decode(struct qk_bytes certified, struct kms_record *r, struct kms_cert *cert)
-{
-    struct qk_bytes record;
-    QK_TRY(kms_certified_decode(certified, &record, cert));
-    return kms_record_decode(record, r);
-}
-
 qk_err coord_store_check(
     const struct wire_cluster *cluster, struct qk_bytes certified, struct kms_record *r)
 {
     struct kms_cert cert;
-    QK_TRY(decode(certified, r, &cert));
+    struct qk_bytes record;
+    QK_TRY(kms_certified_decode(certified, &record, &cert));
+    QK_TRY(kms_record_decode(record, r));
     return kms_cert_verify(r, &cert, verify_sig, (void *)(uintptr_t)cluster, cluster->t);
-}
-
-static qk_err entry_fill(struct qk_bytes certified, struct coord_entry *out)
-{
-    *out = (struct coord_entry){.certified = QK_BUF(KMS_CERTIFIED_MAX)};
-    qk_buf_add(&out->certified, certified.p, certified.len);
-    QK_TRY(out->certified.err);
-    struct kms_cert cert;
-    return decode(qk_buf_view(&out->certified), &out->r, &cert) == QK_OK ? QK_OK : QK_E_CORRUPT;
 }
 
 /* Bind (kind, id) and step: a row tells that the record exists. */
@@ -57,16 +43,32 @@ static qk_err find(sqlite3_stmt *st, enum kms_kind kind, struct qk_bytes id, boo
     return coord_db_err(rc);
 }
 
-qk_err coord_store_get(
-    struct coord_store *store, const struct kms_ref *ref, struct coord_entry *out)
+static qk_err read_kept(
+    struct coord_store *store, const struct kms_ref *ref, struct coord_kept **kept)
 {
-    *out = (struct coord_entry){.certified = QK_BUF(KMS_CERTIFIED_MAX)};
-    COORD_STORE_ENTER(store);
     COORD_STATEMENT(st, store, COORD_SQL_GET);
     bool row;
     QK_TRY(find(st, ref->kind, qk_str(ref->id), &row));
     QK_ENSURE(row, QK_E_NOT_FOUND);
-    return entry_fill(coord_db_blob(st, 2), out);
+    QK_TRY(coord_kept_new(kept, coord_db_blob(st, 2)));
+    bool right = (*kept)->r.kind == ref->kind && strcmp((*kept)->r.id, ref->id) == 0;
+    if (right) return QK_OK;
+    coord_kept_unref(*kept);
+    return QK_E_CORRUPT;
+}
+
+qk_err coord_store_get(
+    struct coord_store *store, const struct kms_ref *ref, struct coord_entry *out)
+{
+    *out = (struct coord_entry){0};
+    COORD_STORE_ENTER(store);
+    struct coord_kept *kept = coord_kept_find(&store->kept, ref->kind, ref->id);
+    if (kept == NULL) {
+        QK_TRY(read_kept(store, ref, &kept));
+        coord_kept_add(&store->kept, kept);
+    }
+    coord_kept_entry(kept, out);
+    return QK_OK;
 }
 
 /* What is stored of the same record: version 0 when nothing. */
@@ -103,12 +105,14 @@ static qk_err write_row(
     QK_TRY(coord_db_err(sqlite3_bind_int64(st, 7, due ? (int64_t)r->key.deletion_ms : 0)));
     QK_TRY(coord_db_bind_blob(st, 8, certified));
     int rc = sqlite3_step(st);
+    coord_kept_forget(&s->kept, r->kind, r->id); /* also when it is rolled back after all */
     return coord_db_err(rc);
 }
 
 static qk_err finish(struct coord_store *s, qk_err err)
 {
     if (err == QK_OK) err = coord_db_exec(s, "COMMIT");
+    if (err == QK_OK) s->unsynced = true;
     if (err != QK_OK && !sqlite3_get_autocommit(s->db))
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return err;
@@ -168,8 +172,9 @@ static qk_err read_rows(sqlite3_stmt *st, size_t limit, struct coord_page *out)
         if (rc != SQLITE_ROW) return coord_db_err(rc);
         out->more = out->n == limit;
         if (out->more) return QK_OK;
-        out->n++;
-        QK_TRY(entry_fill(coord_db_blob(st, 0), &out->entries[out->n - 1]));
+        struct coord_kept *kept;
+        QK_TRY(coord_kept_new(&kept, coord_db_blob(st, 0)));
+        coord_kept_entry(kept, &out->entries[out->n++]);
     }
 }
 

@@ -4,8 +4,11 @@
  *  signatures by nodes of the cluster), so whatever comes out was signed by t nodes. It holds
  *  nothing secret and nothing that cannot be rebuilt from the nodes.
  *
- *  Engine: SQLite, WAL, synchronous FULL: what a put has acknowledged survives power loss. One
- *  process per file (locked exclusively).
+ *  Engine: SQLite in WAL mode. What a put has acknowledged survives the end of the process at once
+ *  and a loss of power once coord_store_sync has run, which is called every few tens of
+ * milliseconds while there are changes. A loss of power in between loses no change either: t nodes
+ * keep what they signed, and rounds/promised.h puts the certificate together again. One process per
+ * file (locked exclusively). Records in use are kept decoded.
  *
  *  Threads    every function may be called from any thread
  */
@@ -22,10 +25,13 @@ enum {
 
 struct coord_store;
 
+struct coord_kept;
+
 /** A stored record, decoded. Owned: coord_entry_free, also after a failed get. */
 struct coord_entry {
-    struct qk_buf certified; /* kms_certified_encode: as it travels */
-    struct kms_record r;     /* views into certified */
+    struct coord_kept *kept;   /* shared by all who have got this version; never changes */
+    struct qk_bytes certified; /* kms_certified_encode: as it travels */
+    struct kms_record r;       /* views into certified */
 };
 void coord_entry_free(struct coord_entry *e);
 
@@ -57,6 +63,9 @@ QK_MUST_USE qk_err coord_store_put(
  *  honest nodes never do: the caller must raise the alarm. Certificates as coord_store_check. */
 QK_MUST_USE qk_err coord_store_adopt(
     struct coord_store *store, struct qk_bytes certified, bool *taken);
+
+/** Bring to the disk what was put since the last time; nothing to do costs nothing. QK_E_IO. */
+QK_MUST_USE qk_err coord_store_sync(struct coord_store *store);
 
 /** What a listing is of. */
 struct coord_list_query {

@@ -261,8 +261,11 @@ void cw_init(struct cw_world *w)
 
 void cw_free(struct cw_world *w)
 {
-    coord_keeper_free(w->keeper);
+    coord_publisher_stop(w->engine.publisher);
+    coord_keeper_stop(w->keeper);
     coord_nodes_free(w->engine.nodes);
+    coord_keeper_free(w->keeper);
+    coord_publisher_free(w->engine.publisher);
     coord_presigs_free(w->engine.presigs);
     coord_store_close(w->engine.store);
     for (size_t i = 0; i < CW_NODES; i++) {

@@ -11,6 +11,7 @@
 #include "kms/decide.h"
 #include "mpc/ecdsa.h"
 #include "rounds/keeper.h"
+#include "rounds/publisher.h"
 #include "rounds/op.h"
 #include "rounds/presigs.h"
 #include "wire/call.h"
@@ -36,7 +37,7 @@ struct cw_fake {
     void *bend_arg;
     struct wire_reply *held[64]; /* silent ones: given back at the end */
     size_t n_held;
-    unsigned calls[6]; /* by kind */
+    unsigned calls[8]; /* by kind */
     bool answered_need;
 };
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include "qk/clock.h"
 #include "rounds/chores.h"
+#include "rounds/promised.h"
 
 struct run {
     struct cw_world w;
@@ -54,8 +55,7 @@ static void expect_stored(struct run *r, uint64_t version, const char *text, con
     stored_key(r, &e);
     cr_expect_eq(e.r.version, version, "%s", what);
     cr_expect(qk_bytes_is(e.r.key.description, text), "%s", what);
-    cr_expect_eq(
-        coord_store_check(r->w.cluster, qk_buf_view(&e.certified), &again), QK_OK, "%s", what);
+    cr_expect_eq(coord_store_check(r->w.cluster, e.certified, &again), QK_OK, "%s", what);
     coord_entry_free(&e);
 }
 
@@ -247,7 +247,7 @@ QK_TEST(rounds_change, a_key_whose_time_has_come_is_deleted_despite_a_liar)
     struct run *r = run_new();
     make_due(r);
     bend(r, 0, bad_signature);
-    qk_assert_ok(coord_due_run(&r->w.engine, NULL, qk_now_ms()));
+    qk_assert_ok(coord_due_run(&r->w.engine, qk_now_ms()));
     struct coord_entry e;
     stored_key(r, &e);
     cr_assert_eq(e.r.version, 3);
@@ -260,9 +260,9 @@ QK_TEST(rounds_change, a_key_is_not_deleted_before_its_time_nor_without_t_nodes)
 {
     struct run *r = run_new();
     make_due(r);
-    qk_assert_ok(coord_due_run(&r->w.engine, NULL, qk_now_ms() - 60000));
+    qk_assert_ok(coord_due_run(&r->w.engine, qk_now_ms() - 60000));
     for (size_t i = 0; i < 2; i++) bend(r, i, bad_signature);
-    qk_assert_ok(coord_due_run(&r->w.engine, NULL, qk_now_ms()));
+    qk_assert_ok(coord_due_run(&r->w.engine, qk_now_ms()));
     struct coord_entry e;
     stored_key(r, &e);
     cr_assert_eq(e.r.version, 2);
@@ -355,10 +355,9 @@ static enum cw_fate deaf_once(
 QK_TEST(rounds_change, every_node_hears_of_a_change_at_last)
 {
     struct run *r = run_new();
-    struct coord_keeper_config cfg = {
-        .engine = &r->w.engine, .due_ms = 1000000, .publish_wait_ms = 500};
+    struct coord_keeper_config cfg = {.engine = &r->w.engine, .due_ms = 1000000};
+    qk_assert_ok(coord_publisher_new(&r->w.engine.publisher, &r->w.engine, 100));
     qk_assert_ok(coord_keeper_new(&r->w.keeper, &cfg));
-    r->w.engine.keeper = r->w.keeper;
     bend(r, 1, deaf_once);
     describe_as(r, "told");
     qk_assert_ok(r->err);
@@ -375,5 +374,70 @@ QK_TEST(rounds_change, every_node_hears_of_a_change_at_last)
     }
     cr_assert(told);
     cr_assert_eq(coord_keeper_n_synced(r->w.keeper), CW_NODES);
+    run_free(r);
+}
+
+/* A node that promised the next version of the key, and lists it. bend_arg: which description. */
+static enum cw_fate has_promised(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    if (call->kind != WIRE_CALL_PROMISED || call->fetch_kind != KMS_KIND_KEY ||
+        call->fetch_after.len > 0)
+        return CW_SEND;
+    struct kms_record next = cw_next(cw_find(f->world, KMS_KIND_KEY, f->world->key_text));
+    next.key.description = qk_str(f->bend_arg);
+    size_t at = scratch->len;
+    cr_assert_eq(kms_record_encode(&next, scratch), QK_OK);
+    struct qk_bytes encoded = qk_bytes(scratch->p + at, scratch->len - at);
+    at = scratch->len;
+    cw_sign(f, encoded, scratch);
+    a->signed_records[0] =
+        (struct wire_signed){encoded, qk_bytes(scratch->p + at, scratch->len - at)};
+    a->n_signed = 1;
+    return CW_SEND;
+}
+
+/* The same with another node's signature. */
+static enum cw_fate has_not_signed(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    enum cw_fate fate = has_promised(f, call, a, scratch);
+    if (a->n_signed == 1) scratch->p[scratch->len - 1] ^= 1;
+    return fate;
+}
+
+static void promised_by(struct run *r, size_t node, bend_fn *fn, const char *text)
+{
+    r->w.fakes[node].bend_arg = (void *)(uintptr_t)text;
+    bend(r, node, fn);
+}
+
+QK_TEST(rounds_change, what_t_nodes_promised_survives_the_loss_of_its_certificate)
+{
+    struct run *r = run_new();
+    struct coord_promised *p = coord_promised_new();
+    promised_by(r, 0, has_promised, "promised");
+    promised_by(r, 1, has_promised, "something else");
+    promised_by(r, 2, has_promised, "promised");
+    qk_assert_ok(coord_promised_take(&r->w.engine, p, 1));
+    qk_assert_ok(coord_promised_take(&r->w.engine, p, 1)); /* the same node again counts once */
+    qk_assert_ok(coord_promised_take(&r->w.engine, p, 2));
+    expect_stored(r, 1, "", "one node's word is not enough");
+    qk_assert_ok(coord_promised_take(&r->w.engine, p, 3));
+    expect_stored(r, 2, "promised", "two nodes' is");
+    coord_promised_free(p);
+    run_free(r);
+}
+
+QK_TEST(rounds_change, a_promise_counts_with_its_nodes_signature_only)
+{
+    struct run *r = run_new();
+    struct coord_promised *p = coord_promised_new();
+    promised_by(r, 0, has_promised, "promised");
+    promised_by(r, 1, has_not_signed, "promised");
+    qk_assert_ok(coord_promised_take(&r->w.engine, p, 1));
+    qk_assert_err(coord_promised_take(&r->w.engine, p, 2), QK_E_PROOF);
+    expect_stored(r, 1, "", "a signature that does not hold is none");
+    coord_promised_free(p);
     run_free(r);
 }
