@@ -34,6 +34,13 @@
 QK_MUST_USE qk_err mpc_dkg_start(
     struct mpc_party **out, const struct mpc_session *session, struct qk_rng *rng);
 
+/** The same for a key of another use: role stands for "dkg" in commitments and proofs, so that no
+ *  message of one kind of run is any good in another.
+ *  role  MPC_L_DKG; or MPC_L_SYM_V for the mode-V half of a symmetric key (mpc/sym_gen.h): curve
+ *        P-256, access 0. QK_E_STATE otherwise */
+QK_MUST_USE qk_err mpc_dkg_start_role(struct mpc_party **out, const struct mpc_session *session,
+    const char *role, struct qk_rng *rng);
+
 /** Move the result of a DONE party out; once (QK_E_STATE otherwise).
  *
  *  share   ours; the caller wipes it

@@ -21,8 +21,8 @@ static qk_err check_opening(struct mpc_party *party, size_t j)
     struct qk_bytes com = mpc_engine_field(party, 1, j, MPC_TO_ALL, 0);
     struct qk_bytes rho = opened(party, j, DKG_OPEN_RHO);
     QK_ENSURE(com.len == 64 && rho.len == 32, QK_E_STATE);
-    qk_err err = mpc_commit_verify(
-        com.p, party->sid, peer(party, j), mpc_dkg_role(peer(party, j)), qk_buf_view(&data), rho.p);
+    qk_err err = mpc_commit_verify(com.p, party->sid, peer(party, j),
+        mpc_dkg_role(party, peer(party, j)), qk_buf_view(&data), rho.p);
     return qk_peer_fault(err) ? mpc_fail_p(party, peer(party, j), "D-1", err) : err;
 }
 
@@ -45,8 +45,8 @@ static qk_err check_proof(struct mpc_party *party, size_t j)
 {
     struct mpc_dkg *st = party->state;
     qk_err err = mpc_pok_verify(party->curve, party->sid, peer(party, j),
-        mpc_dkg_role(peer(party, j)), &st->points[j * party->s.t], opened(party, j, DKG_OPEN_A),
-        opened(party, j, DKG_OPEN_Z));
+        mpc_dkg_role(party, peer(party, j)), &st->points[j * party->s.t],
+        opened(party, j, DKG_OPEN_A), opened(party, j, DKG_OPEN_Z));
     return qk_peer_fault(err) ? mpc_fail_p(party, peer(party, j), "D-3", err) : err;
 }
 

@@ -1,9 +1,10 @@
 /* Rounds 1 and 2 as a sender: choose, commit, open, deal. */
 #include "dkg/state.h"
 
-const char *mpc_dkg_role(uint16_t id)
+const char *mpc_dkg_role(const struct mpc_party *party, uint16_t id)
 {
-    return id == MPC_DELEGATE ? MPC_L_DKG_DEL : MPC_L_DKG;
+    const struct mpc_dkg *st = party->state;
+    return id == MPC_DELEGATE ? MPC_L_DKG_DEL : st->role;
 }
 
 void mpc_dkg_opening(struct qk_buf *out, struct qk_bytes c, struct qk_bytes a, struct qk_bytes z)
@@ -28,7 +29,7 @@ static qk_err choose(struct mpc_party *party, struct mpc_dkg *st)
         QK_TRY(mpc_point_encode(st->enc_c + k * c->pt, &p));
         if (k == 0) QK_TRY(mpc_point_copy(&first, &p));
     }
-    return mpc_pok_prove(&st->pok, c, party->sid, party->s.self, mpc_dkg_role(party->s.self),
+    return mpc_pok_prove(&st->pok, c, party->sid, party->s.self, mpc_dkg_role(party, party->s.self),
         &st->coeffs[0], &first, party->rng);
 }
 
@@ -60,8 +61,8 @@ qk_err mpc_dkg_commit(struct mpc_party *party)
     mpc_dkg_opening(&data, own_c(party), own_a(party), own_z(party));
     QK_TRY(data.err);
     uint8_t com[64];
-    QK_TRY(mpc_commit(
-        com, party->sid, party->s.self, mpc_dkg_role(party->s.self), qk_buf_view(&data), st->rho));
+    QK_TRY(mpc_commit(com, party->sid, party->s.self, mpc_dkg_role(party, party->s.self),
+        qk_buf_view(&data), st->rho));
     return mpc_engine_send(party, DKG_COM, 0, &QK_BYTES(com));
 }
 

@@ -74,11 +74,22 @@ static qk_err check_session(const struct mpc_session *s)
     return QK_OK;
 }
 
-qk_err mpc_dkg_start(struct mpc_party **out, const struct mpc_session *session, struct qk_rng *rng)
+/* The roles of document 50 section 3 and of everything else. */
+static const char *known_role(const struct mpc_session *s, const char *role)
+{
+    if (strcmp(role, MPC_L_DKG) == 0) return MPC_L_DKG;
+    bool fits = s->curve == MPC_P256 && s->access == 0;
+    return fits && strcmp(role, MPC_L_SYM_V) == 0 ? MPC_L_SYM_V : NULL;
+}
+
+qk_err mpc_dkg_start_role(
+    struct mpc_party **out, const struct mpc_session *session, const char *role, struct qk_rng *rng)
 {
     QK_TRY(check_session(session));
+    QK_ENSURE(known_role(session, role) != NULL, QK_E_STATE);
     struct mpc_party *party;
     QK_TRY(mpc_engine_new(&party, &dkg, session, rng));
+    ((struct mpc_dkg *)party->state)->role = known_role(session, role);
     qk_err err = mpc_engine_begin(party);
     if (err != QK_OK) {
         mpc_party_free(party);
@@ -86,6 +97,11 @@ qk_err mpc_dkg_start(struct mpc_party **out, const struct mpc_session *session, 
     }
     *out = party;
     return QK_OK;
+}
+
+qk_err mpc_dkg_start(struct mpc_party **out, const struct mpc_session *session, struct qk_rng *rng)
+{
+    return mpc_dkg_start_role(out, session, MPC_L_DKG, rng);
 }
 
 qk_err mpc_dkg_take(

@@ -11,6 +11,7 @@ enum { DKG_OPEN_ECHO, DKG_OPEN_C, DKG_OPEN_A, DKG_OPEN_Z, DKG_OPEN_RHO };
 enum { DKG_RESULT_ECHO, DKG_RESULT_V };
 
 struct mpc_dkg {
+    const char *role;                             /* of nodes, in commitments and proofs */
     size_t n_coeffs;                              /* t for a node, 1 for D */
     struct mpc_scalar coeffs[MPC_NODES_MAX];      /* a_{i,k}; D: x_D. Secret, wiped after round 2 */
     struct mpc_scalar own;                        /* f_i(i) */
@@ -27,7 +28,7 @@ struct mpc_dkg {
 };
 
 /** PoK role and commitment label of a party. */
-const char *mpc_dkg_role(uint16_t id);
+const char *mpc_dkg_role(const struct mpc_party *party, uint16_t id);
 /** data_i = C || A || z as views of a broadcast opening. out is appended to. */
 void mpc_dkg_opening(struct qk_buf *out, struct qk_bytes c, struct qk_bytes a, struct qk_bytes z);
 

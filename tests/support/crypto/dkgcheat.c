@@ -58,7 +58,7 @@ void qkt_recommit(struct qkt_net *net, struct qkt_frame *frame)
     struct mpc_dkg *st = party->state;
     QK_AUTO_BUF data = QK_BUF(4096);
     uint8_t com[64];
-    qk_assert_ok(mpc_commit(com, party->sid, party->s.self, mpc_dkg_role(party->s.self),
+    qk_assert_ok(mpc_commit(com, party->sid, party->s.self, mpc_dkg_role(party, party->s.self),
         qkt_own_opening(party, &data), st->rho));
     qkt_set_field(frame, "com", QK_BYTES(com));
     qkt_fix_own_echo(net, frame);
@@ -75,5 +75,5 @@ void qkt_recompute(struct mpc_party *party, struct qk_rng *rng)
         qk_assert_ok(mpc_point_encode(st->enc_c + k * party->curve->pt, &p));
     }
     qk_assert_ok(mpc_pok_prove(&st->pok, party->curve, party->sid, party->s.self,
-        mpc_dkg_role(party->s.self), &st->coeffs[0], &p, rng));
+        mpc_dkg_role(party, party->s.self), &st->coeffs[0], &p, rng));
 }

@@ -164,7 +164,7 @@ static void bend_proof(struct qkt_net *net, struct qkt_frame *f, void *ctx)
     memcpy(sid, party->sid, 32);
     if (a->variant == 0) sid[31] ^= 1;
     uint16_t id = (uint16_t)(party->s.self - (a->variant == 1));
-    const char *role = mpc_dkg_role(id);
+    const char *role = mpc_dkg_role(party, id);
     if (a->variant == 2) role = party->s.self == MPC_DELEGATE ? MPC_L_DKG : MPC_L_DKG_DEL;
     if (!a->done) {
         MPC_POINT(x);

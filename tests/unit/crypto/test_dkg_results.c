@@ -243,7 +243,7 @@ static void equivocate(struct qkt_net *net, struct qkt_frame *f, void *ctx)
         QK_AUTO_BUF data = QK_BUF(4096);
         uint8_t com[64], rho[32];
         memset(rho, 0x5a, sizeof rho);
-        qk_assert_ok(mpc_commit(com, party->sid, party->s.self, mpc_dkg_role(party->s.self),
+        qk_assert_ok(mpc_commit(com, party->sid, party->s.self, mpc_dkg_role(party, party->s.self),
             qkt_own_opening(party, &data), rho));
         qkt_set_field(f, "com", QK_BYTES(com));
     }
