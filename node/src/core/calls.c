@@ -7,6 +7,7 @@
 #include "qk/pack.h"
 #include "core/changes.h"
 #include "core/guard.h"
+#include "core/quarantine.h"
 #include "core/signing.h"
 #include "core/status.h"
 #include "vault/records.h"
@@ -226,14 +227,25 @@ static void serve_kind(struct node_op *op)
     }
 }
 
+/* In quarantine only the status is told and certified records are taken in. */
+static bool in_quarantine(struct node_op *op)
+{
+    bool harmless = op->call.kind == WIRE_CALL_STATUS || op->call.kind == WIRE_CALL_PUBLISH;
+    if (harmless || op->turned_away != NULL || !node_quarantined(op->node)) return false;
+    memset(&op->answer, 0, sizeof op->answer);
+    (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "this node is in quarantine");
+    return true;
+}
+
 static void serve(void *arg)
 {
     struct node_op *op = arg;
     uint64_t from = qk_mono_ms();
     if (op->turned_away != NULL)
         (void)node_op_stop(op, WIRE_ANSWER_REFUSED, op->turned_away);
-    else
+    else if (!in_quarantine(op))
         serve_kind(op);
+    (void)in_quarantine(op); /* it may have begun while this was served */
     bool decided = op->call.kind == WIRE_CALL_OP || op->call.kind == WIRE_CALL_DUE ||
                    op->answer.status == WIRE_ANSWER_REFUSED;
     if (decided && audit(op, qk_mono_ms() - from) != QK_OK) {

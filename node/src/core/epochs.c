@@ -8,6 +8,7 @@
 #include "qk/pack.h"
 #include "qk/secret.h"
 #include "core/frames.h"
+#include "core/quarantine.h"
 #include "vault/shares.h"
 
 enum {
@@ -314,6 +315,9 @@ void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame
         if (err == QK_E_MALFORMED || err == QK_E_PROOF)
             node_strike(node, from, mpc_epoch_run(r->epoch)->key_id, "epoch");
         settle(node, r);
+        if (err == QK_E_CORRUPT)
+            node_quarantine_enter(node, "a peer holds a vote or abort of ours that is not here: "
+                                        "this vault is older than what this node has signed");
     }
     pthread_mutex_unlock(&e->lock);
 }

@@ -6,6 +6,7 @@
 #include "core/daykeys.h"
 #include "core/epochs.h"
 #include "core/opens.h"
+#include "core/quarantine.h"
 #include "core/sessions.h"
 
 struct incoming {
@@ -34,7 +35,7 @@ static void on_frame(void *arg)
 {
     struct incoming *in = arg;
     struct qk_bytes body = qk_bytes(in->bytes + 1, in->len - 1);
-    switch (in->bytes[0]) {
+    switch (node_quarantined(in->node) ? 0 : in->bytes[0]) {
     case NODE_FRAME_MPC:
         node_sessions_receive(in->node, in->from, body);
         break;

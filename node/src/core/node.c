@@ -11,6 +11,7 @@
 #include "core/keys.h"
 #include "core/opens.h"
 #include "core/presigs.h"
+#include "core/quarantine.h"
 #include "core/records.h"
 #include "core/sessions.h"
 
@@ -103,7 +104,7 @@ static qk_err open_network(struct node *node, char *why, size_t why_len)
     QK_TRY(wire_mesh_new(&node->mesh, &mesh));
     qk_err err = wire_mesh_start(node->mesh);
     if (err != QK_OK) GIVE_UP(err, "cannot listen on %s: %s", listen, qk_err_name(err));
-    QK_TRY(node_epochs_resume(node));
+    if (!node_quarantined(node)) QK_TRY(node_epochs_resume(node));
     struct wire_server_config server = {.listen = calls,
         .identity = node->identity,
         .cluster = node->cluster,
@@ -131,6 +132,7 @@ static qk_err start(
     QK_TRY(open_stores(node, init_vault, why, why_len));
     if (init_vault) return QK_OK;
     QK_TRY(make_parts(node));
+    QK_TRY(node_quarantine_load(node));
     QK_TRY(node_records_resume(node));
     QK_TRY(open_network(node, why, why_len));
     return node_harden_syscalls(node->conf.seccomp_mode);
@@ -197,8 +199,10 @@ void node_free(struct node *node)
 void node_tick(struct node *node)
 {
     node_sessions_tick(node);
-    node_epochs_tick(node);
-    node_opens_tick(node);
-    node_presigs_tick(node);
+    if (!node_quarantined(node)) {
+        node_epochs_tick(node);
+        node_opens_tick(node);
+        node_presigs_tick(node);
+    }
     if (node_audit_flush(node->audit) != QK_OK) qk_log(QK_ERROR, "audit.flush");
 }

@@ -16,6 +16,7 @@
 #define NODE_CORE_NODE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "mpc/party.h"
 #include "mpc/session.h"
 #include "qk/clock.h"
@@ -61,6 +62,7 @@ struct node {
      * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */
     pthread_mutex_t setup_lock;
     _Atomic uint64_t strikes[256]; /* by peer: private to evidence.c */
+    _Atomic bool quarantined;      /* quarantine.h */
     uint64_t started_ms;
     pthread_mutex_t gate; /* frames enter the pools under it */
     _Atomic bool deaf; /* no frame enters any pool; while stopping only those that end what runs */

@@ -4,12 +4,14 @@
 #include "core/epochs.h"
 #include "core/opens.h"
 #include "core/presigs.h"
+#include "core/quarantine.h"
 #include "core/sessions.h"
 #include "vault/shares.h"
 
 bool node_ready(struct node *node)
 {
     size_t up = 1;
+    if (node_quarantined(node)) return false;
     for (size_t i = 0; i < node->cluster->n; i++) {
         uint16_t id = node->cluster->nodes[i].id;
         if (id == node_self(node) || !wire_mesh_peer_up(node->mesh, id)) continue;
@@ -41,10 +43,12 @@ void node_status_json(struct node *node, struct qk_buf *out)
     node_audit_head(node->audit, &head);
     (void)!node_vault_share_count(node->vault, &shares);
     qk_buf_printf(out,
-        "{\"NodeId\":%u,\"Version\":\"" QKMS_VERSION "\",\"Ready\":%s,\"UptimeSeconds\":%llu,"
+        "{\"NodeId\":%u,\"Version\":\"" QKMS_VERSION
+        "\",\"Ready\":%s,\"Quarantine\":%s,\"UptimeSeconds\":%llu,"
         "\"Shares\":%llu,\"OpenKeys\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%zu,"
         "\"Presignatures\":%zu,\"VaultGeneration\":%llu,\"AuditEntries\":%llu,\"Peers\":[",
         node_self(node), node_ready(node) ? "true" : "false",
+        node_quarantined(node) ? "true" : "false",
         (unsigned long long)((qk_mono_ms() - node->started_ms) / 1000), (unsigned long long)shares,
         node_keys_count(node), node_sessions_count(node), node_epochs_open(node),
         node_presigs_count(node), (unsigned long long)node_vault_generation(node->vault),
