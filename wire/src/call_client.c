@@ -5,6 +5,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include "qk/clock.h"
 #include "qk/log.h"
+#include "ticker.h"
 
 /* A slot is one REQ context: send, receive, free. The last slot is for pings. */
 struct slot {
@@ -24,8 +25,7 @@ struct wire_client {
     uint8_t *server_cert;
     nng_socket req;
     struct wire_dialer dialer;
-    nng_aio *tick_aio;
-    unsigned tick_ms;
+    struct wire_tick tick;
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t ended;
@@ -118,7 +118,7 @@ static void finish(struct slot *slot, qk_err err, struct qk_bytes bytes, bool he
         c->pinging = false;
         if (err != QK_OK && c->heard_ms < c->pinged_ms && c->pipe.id != 0) {
             qk_log(QK_WARN, "wire.call.frozen", QK_F_STR("url", c->dialer.url), QK_F_ERR(err));
-            (void)nng_pipe_close(c->pipe);
+            wire_tls_cut(c->pipe);
         }
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -226,20 +226,15 @@ static void ping_locked(struct wire_client *c, uint64_t now)
     (void)start_locked(&c->slots[c->n_slots - 1], msg, c->cfg.dead_after_ms);
 }
 
-static void on_tick(void *arg)
+static void on_tick(void *arg, uint64_t now)
 {
     struct wire_client *c = arg;
-    if (nng_aio_result(c->tick_aio) != 0) return;
-    uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&c->lock);
-    bool go_on = !c->closing;
-    if (go_on) {
-        if (c->pipe.id != 0 && !c->pinging && wire_ms_since(c->heard_ms, now) >= c->cfg.ping_ms)
-            ping_locked(c, now);
-        wire_dialer_check(&c->dialer, c->pipe.id != 0, now);
-    }
+    bool connected = c->pipe.id != 0;
+    if (connected && !c->pinging && wire_ms_since(c->heard_ms, now) >= c->cfg.ping_ms)
+        ping_locked(c, now);
     (void)pthread_mutex_unlock(&c->lock);
-    if (go_on) nng_sleep_aio((nng_duration)c->tick_ms, c->tick_aio);
+    wire_dialer_check(&c->dialer, connected, now);
 }
 
 /* ---- life ---- */
@@ -287,14 +282,11 @@ static qk_err client_open(struct wire_client *c)
         .n_pins = 1,
         .handshake_ms = c->cfg.handshake_ms};
     (void)pthread_mutex_lock(&c->lock);
-    qk_err err = wire_dialer_open(
-        &c->dialer, c->req, c->cfg.url, &setup, c->cfg.reconnect_min_ms, c->cfg.reconnect_max_ms);
+    qk_err err = wire_dialer_open(&c->dialer, &c->lock, c->req, c->cfg.url, &setup,
+        c->cfg.reconnect_min_ms, c->cfg.reconnect_max_ms);
     (void)pthread_mutex_unlock(&c->lock);
     QK_TRY(err);
-    rv = nng_aio_alloc(&c->tick_aio, on_tick, c);
-    QK_ENSURE(rv == 0, wire_nng_err(rv));
-    nng_sleep_aio((nng_duration)c->tick_ms, c->tick_aio);
-    return QK_OK;
+    return wire_tick_start(&c->tick, c->cfg.ping_ms / 2 + 1, on_tick, c);
 }
 
 static qk_err copy_config(struct wire_client *c, const struct wire_client_config *config)
@@ -306,7 +298,6 @@ static qk_err copy_config(struct wire_client *c, const struct wire_client_config
     preset(&c->cfg.handshake_ms, 5000);
     preset(&c->cfg.reconnect_min_ms, 100);
     preset(&c->cfg.reconnect_max_ms, 5000);
-    c->tick_ms = c->cfg.ping_ms / 2 + 1;
     QK_TRY(wire_key_from_cert(&c->server_key, config->server_cert));
     c->server_cert = malloc(config->server_cert.len);
     QK_ENSURE(c->server_cert != NULL, QK_E_NOMEM);
@@ -337,13 +328,12 @@ void wire_client_free(struct wire_client *c)
     (void)pthread_mutex_lock(&c->lock);
     c->closing = true;
     (void)pthread_mutex_unlock(&c->lock);
-    if (c->tick_aio != NULL) nng_aio_stop(c->tick_aio);
+    wire_tick_stop(&c->tick);
     wire_tls_cut_all(c->dialer.stats); /* a pipe in the middle of a frame must not be closed */
     if (c->req.id != 0) (void)nng_close(c->req); /* contexts go with it; calls end */
     (void)pthread_mutex_lock(&c->lock);
     while (c->n_open > 0) (void)pthread_cond_wait(&c->ended, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
-    nng_aio_free(c->tick_aio);
     for (size_t i = 0; i < c->n_slots; i++) {
         nng_aio_stop(c->slots[i].aio);
         nng_aio_free(c->slots[i].aio);

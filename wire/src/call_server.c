@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include "qk/clock.h"
 #include "qk/log.h"
+#include "ticker.h"
 
 #define SPARE_SLOTS 8     /* so that pings and "busy" are answered while max_calls are in hand */
 #define SEND_MS     10000 /* a caller that does not read its answer so long is cut off */
 #define TICK_MS     1000
-#define DOOMED_MAX  64
 
 /* A slot is one REP context: receive, handle, send, receive, ... It is the user's wire_reply while
  * it is handled. */
@@ -26,13 +25,11 @@ struct wire_server {
     struct wire_server_config cfg;
     nng_socket rep;
     struct wire_listener listener;
-    nng_aio *tick_aio;
+    struct wire_tick tick;
     pthread_mutex_t lock; /* state of slots, n_handling, n_alive, closing */
     pthread_cond_t died;
     bool closing;
     unsigned n_handling;
-    nng_pipe doomed[DOOMED_MAX]; /* to be closed by the timer */
-    size_t n_doomed, n_quiet;    /* the first n_quiet were cut a tick ago */
     size_t n_alive, n_slots;
     struct wire_reply *slots;
     size_t n_callers;
@@ -87,25 +84,6 @@ static void slot_send(struct wire_reply *slot, nng_msg *msg)
     nng_ctx_send(slot->ctx, slot->aio);
 }
 
-/* Not here and now: NNG 1.5.2 does not survive the closing of a pipe inside its own receive. */
-static void doom(struct wire_server *s, nng_pipe pipe)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    if (s->n_doomed < DOOMED_MAX) s->doomed[s->n_doomed++] = pipe;
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static void close_doomed(struct wire_server *s)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->n_quiet; i++) (void)nng_pipe_close(s->doomed[i]);
-    s->n_doomed -= s->n_quiet;
-    memmove(s->doomed, s->doomed + s->n_quiet, s->n_doomed * sizeof s->doomed[0]);
-    for (size_t i = 0; i < s->n_doomed; i++) wire_tls_cut(s->doomed[i]);
-    s->n_quiet = s->n_doomed;
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
 static bool begin_handling(struct wire_reply *slot)
 {
     struct wire_server *s = slot->server;
@@ -133,7 +111,7 @@ static void on_request(struct wire_reply *slot, struct qk_bytes frame)
     } else if (frame.len < 2 || frame.p[0] != CALL_REQUEST ||
                frame.len > 1 + (size_t)WIRE_CALL_FRAME_MAX) {
         qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("caller", caller->name));
-        doom(s, slot->pipe);
+        wire_tls_cut(slot->pipe);
         slot_receive(slot);
     } else if (!begin_handling(slot)) {
         slot_send(slot, call_frame(CALL_BUSY, qk_bytes(NULL, 0)));
@@ -151,7 +129,7 @@ static void on_slot(void *arg)
     (void)pthread_mutex_unlock(&slot->server->lock);
     nng_msg *msg = nng_aio_get_msg(slot->aio); /* received, or not sent */
     nng_aio_set_msg(slot->aio, NULL);
-    if (state == SENDING && rv == NNG_ETIMEDOUT) doom(slot->server, slot->pipe);
+    if (state == SENDING && rv == NNG_ETIMEDOUT) wire_tls_cut(slot->pipe);
     if (state == RECEIVING && rv == 0) {
         slot->pipe = nng_msg_get_pipe(msg);
         /* once the user has the slot it may be answered and go round while we are still here:
@@ -204,13 +182,10 @@ static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
     if (wire_tls_peer(pipe, &tag) != QK_OK || tag >= s->n_callers) (void)nng_pipe_close(pipe);
 }
 
-static void on_tick(void *arg)
+static void on_tick(void *arg, uint64_t now)
 {
     struct wire_server *s = arg;
-    if (nng_aio_result(s->tick_aio) != 0 || is_closing(s)) return;
-    close_doomed(s);
-    wire_listener_check(&s->listener, qk_mono_ms());
-    nng_sleep_aio(TICK_MS, s->tick_aio);
+    wire_listener_check(&s->listener, now);
 }
 
 static void add_caller(struct wire_server *s, struct wire_tls_pin *pins, enum wire_caller_kind kind,
@@ -280,10 +255,7 @@ static qk_err server_open(struct wire_server *s)
         .n_pins = s->n_callers,
         .handshake_ms = s->cfg.handshake_ms};
     QK_TRY(wire_listener_open(&s->listener, s->rep, s->cfg.listen, &setup));
-    rv = nng_aio_alloc(&s->tick_aio, on_tick, s);
-    QK_ENSURE(rv == 0, wire_nng_err(rv));
-    nng_sleep_aio(TICK_MS, s->tick_aio);
-    return QK_OK;
+    return wire_tick_start(&s->tick, TICK_MS, on_tick, s);
 }
 
 qk_err wire_server_new(struct wire_server **out, const struct wire_server_config *config)
@@ -311,7 +283,7 @@ void wire_server_free(struct wire_server *s)
     (void)pthread_mutex_lock(&s->lock);
     s->closing = true;
     (void)pthread_mutex_unlock(&s->lock);
-    if (s->tick_aio != NULL) nng_aio_stop(s->tick_aio);
+    wire_tick_stop(&s->tick);
     /* Contexts first, then the socket: closing the socket while another thread is about to receive
      * on one of them can wait for ever (seen with NNG 1.5.2). */
     for (size_t i = 0; i < s->n_slots; i++) (void)nng_ctx_close(s->slots[i].ctx);
@@ -320,7 +292,6 @@ void wire_server_free(struct wire_server *s)
     (void)pthread_mutex_unlock(&s->lock);
     wire_tls_cut_all(s->listener.stats); /* a pipe in the middle of a frame must not be closed */
     if (s->rep.id != 0) (void)nng_close(s->rep);
-    nng_aio_free(s->tick_aio);
     for (size_t i = 0; i < s->n_slots; i++) {
         nng_aio_stop(s->slots[i].aio);
         nng_aio_free(s->slots[i].aio);

@@ -21,6 +21,7 @@ static void tear_down(nng_tls_config **cfg, struct wire_tls_stats **stats)
 {
     if (*cfg != NULL) nng_tls_config_free(*cfg);
     *cfg = NULL;
+    wire_tls_stats_wait(*stats);
     wire_tls_stats_release(*stats);
     *stats = NULL;
 }
@@ -58,24 +59,35 @@ void wire_listener_added(struct wire_listener *l)
 static void listener_replace(struct wire_listener *l)
 {
     if (l->open) (void)nng_listener_close(l->listener);
-    l->open = false;
+    l->open = l->cut = false;
     if (listener_start(l) != QK_OK) return; /* again at the next check */
     qk_log(QK_WARN, "wire.listener.replaced", QK_F_STR("url", l->url));
     l->forgiven = atomic_load(&l->stats->through) - atomic_load(&l->added);
     l->stuck_since_ms = 0;
 }
 
-void wire_listener_check(struct wire_listener *l, uint64_t now_ms)
+static bool is_stuck(struct wire_listener *l, uint64_t now_ms)
 {
-    uint64_t added = atomic_load(&l->added);
-    uint64_t owed = atomic_load(&l->stats->through) - added;
-    if (l->open && (owed <= l->forgiven || owed != l->owed_at_check)) {
+    uint64_t owed = atomic_load(&l->stats->through) - atomic_load(&l->added);
+    if (owed <= l->forgiven || owed != l->owed_at_check) {
         l->owed_at_check = owed; /* nothing owed, or things still move */
         l->stuck_since_ms = 0;
-        return;
+        return false;
     }
     if (l->stuck_since_ms == 0) l->stuck_since_ms = now_ms;
-    if (!l->open || wire_ms_since(l->stuck_since_ms, now_ms) >= STUCK_MS) listener_replace(l);
+    return wire_ms_since(l->stuck_since_ms, now_ms) >= STUCK_MS;
+}
+
+/* What hangs on a listener goes with it, so it is cut first, a check earlier. */
+void wire_listener_check(struct wire_listener *l, uint64_t now_ms)
+{
+    wire_tls_expire(l->stats, now_ms);
+    if (!l->open || l->cut) {
+        listener_replace(l);
+    } else if (is_stuck(l, now_ms)) {
+        wire_tls_cut_now(l->stats);
+        l->cut = true;
+    }
 }
 
 void wire_listener_free(struct wire_listener *l)
@@ -101,9 +113,10 @@ static qk_err dialer_start(struct wire_dialer *d)
     return QK_OK;
 }
 
-qk_err wire_dialer_open(struct wire_dialer *d, nng_socket sock, const char *url,
-    struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms)
+qk_err wire_dialer_open(struct wire_dialer *d, pthread_mutex_t *lock, nng_socket sock,
+    const char *url, struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms)
 {
+    d->lock = lock;
     d->sock = sock;
     d->min_ms = d->backoff_ms = min_ms;
     d->max_ms = max_ms;
@@ -128,11 +141,12 @@ void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now
     d->fresh_since_ms = now_ms;
 }
 
-unsigned wire_dialer_retire(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms)
+unsigned wire_dialer_retire(
+    struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms, nng_dialer *old)
 {
     unsigned delay = nng_random() % (d->backoff_ms + 1);
     back_off(d, lasted_ms);
-    if (d->open) (void)nng_dialer_close(d->dialer);
+    *old = d->dialer;
     d->open = false;
     d->fresh_since_ms = now_ms;
     return delay;
@@ -147,12 +161,21 @@ void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms)
 
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)
 {
-    if (connected || (d->open && wire_ms_since(d->fresh_since_ms, now_ms) < d->patience_ms)) return;
-    if (d->open) (void)nng_dialer_close(d->dialer);
-    d->open = false;
+    wire_tls_expire(d->stats, now_ms);
+    (void)pthread_mutex_lock(d->lock);
+    bool due =
+        !connected && (!d->open || wire_ms_since(d->fresh_since_ms, now_ms) >= d->patience_ms);
+    bool close = due && d->open;
+    nng_dialer old = d->dialer;
+    if (due) d->open = false;
+    (void)pthread_mutex_unlock(d->lock);
+    if (!due) return;
+    if (close) (void)nng_dialer_close(old); /* waits for callbacks that take the lock */
+    (void)pthread_mutex_lock(d->lock);
     d->fresh_since_ms = now_ms;
-    if (dialer_start(d) != QK_OK) return; /* again at the next check */
-    qk_log(QK_DEBUG, "wire.dialer.replaced", QK_F_STR("url", d->url));
+    bool started = dialer_start(d) == QK_OK; /* if not: again at the next check */
+    (void)pthread_mutex_unlock(d->lock);
+    if (started) qk_log(QK_DEBUG, "wire.dialer.replaced", QK_F_STR("url", d->url));
 }
 
 void wire_dialer_free(struct wire_dialer *d)

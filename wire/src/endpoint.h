@@ -1,11 +1,14 @@
 /** NNG listeners and dialers that come back.
  *
  *  NNG 1.5.2 ends a listener or dialer for good when a connection under negotiation fails with
- *  NNG_ECLOSED, and a peer can bring that about: the kernel's EPIPE is mapped to it. So both are
+ *  NNG_ECLOSED. The engine never lets that happen (tls_tap.h); should it all the same, both are
  *  watched. A listener is stuck when a peer has begun to speak but its pipe never appears on the
  *  socket; a dialer, when it has had no pipe for a long time (this also cuts short the kernel's own
- *  patience with a silent address). Either is then replaced. `check` is called now and then, by one
- *  thread at a time.
+ *  patience with a silent address). Either is then replaced. `check` is called now and then, by the
+ *  ticker.
+ *
+ *  Closing a dialer or listener waits for its callbacks (ADD_PRE, ADD_POST): never under a lock
+ *  that they take.
  */
 #ifndef WIRE_ENDPOINT_H
 #define WIRE_ENDPOINT_H
@@ -30,6 +33,7 @@ struct wire_listener {
     atomic_uint_least64_t added; /* pipes that reached the socket */
     uint64_t owed_at_check;      /* through - added at the last check */
     uint64_t stuck_since_ms;     /* 0: not */
+    bool cut;                    /* its connections are, it is to be replaced at the next check */
     uint64_t forgiven;           /* of through: never going to appear */
 };
 
@@ -43,6 +47,8 @@ void wire_listener_check(struct wire_listener *l, uint64_t now_ms);
 void wire_listener_free(struct wire_listener *l);
 
 struct wire_dialer {
+    pthread_mutex_t
+        *lock; /* the owner's: of everything from `dialer` to `open` and fresh_since_ms */
     nng_socket sock;
     nng_dialer dialer;
     bool open;
@@ -54,17 +60,22 @@ struct wire_dialer {
     uint64_t fresh_since_ms; /* when the dialer was made or its last pipe went */
 };
 
-/** setup->server must be false; setup->stats is filled in. Never waits for the network. */
-QK_MUST_USE qk_err wire_dialer_open(struct wire_dialer *d, nng_socket sock, const char *url,
-    struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms);
+/** setup->server must be false; setup->stats is filled in. Never waits for the network. Under the
+ *  lock, as the others unless they say otherwise. */
+QK_MUST_USE qk_err wire_dialer_open(struct wire_dialer *d, pthread_mutex_t *lock, nng_socket sock,
+    const char *url, struct wire_tls_setup *setup, unsigned min_ms, unsigned max_ms);
 /** To be called for NNG_PIPE_EV_REM_POST: how long the pipe had lasted decides the next delay. */
 void wire_dialer_removed(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms);
-/** Instead, when the socket is not to be used again: the dialer is closed. Gives the time to wait
- *  before the next, random up to the present delay. */
-unsigned wire_dialer_retire(struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms);
+/** Instead, when the socket is not to be used again. *old is to be closed at once, without the
+ *  lock, so that it does not dial again. Gives the time to wait before the next, random up to the
+ *  present delay. */
+unsigned wire_dialer_retire(
+    struct wire_dialer *d, uint64_t lasted_ms, uint64_t now_ms, nng_dialer *old);
 /** Dial again, on a new socket. */
 void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms);
+/** Without the lock, from the ticker. */
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms);
+/** Without the lock, after the socket has been closed. */
 void wire_dialer_free(struct wire_dialer *d);
 
 #endif

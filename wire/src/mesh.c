@@ -30,7 +30,7 @@ void mesh_report(struct mesh_peer *p)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* ---- timer ---- */
+/* ---- ticks ---- */
 
 static void tick_peer(struct mesh_peer *p, uint64_t now)
 {
@@ -38,12 +38,11 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
     (void)pthread_mutex_lock(&p->lock);
     if (p->in_pipe.id != 0 && wire_ms_since(p->in_heard_ms, now) > cfg->dead_after_ms)
         mesh_in_cut(p, "silent");
-    mesh_in_close_doomed(p);
     if (p->out_pipe.id != 0) {
         /* connected, yet for too long the peer has not said that it hears us */
         if (!p->hears_us && wire_ms_since(p->deaf_since_ms, now) > cfg->dead_after_ms) {
             p->deaf_since_ms = now;
-            (void)nng_pipe_close(p->out_pipe);
+            wire_tls_cut(p->out_pipe);
         } else if (wire_ms_since(p->last_sent_ms, now) >= cfg->heartbeat_ms) {
             p->owes_heartbeat = true;
             mesh_out_pump(p);
@@ -54,14 +53,11 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
     mesh_report(p);
 }
 
-static void on_tick(void *arg)
+static void on_tick(void *arg, uint64_t now)
 {
     struct wire_mesh *m = arg;
-    if (nng_aio_result(m->tick_aio) != 0 || atomic_load(&m->closing)) return;
-    uint64_t now = qk_mono_ms();
     for (size_t i = 0; i < m->n; i++) tick_peer(&m->peers[i], now);
     wire_listener_check(&m->listener, now);
-    nng_sleep_aio((nng_duration)m->tick_ms, m->tick_aio);
 }
 
 /* ---- life ---- */
@@ -95,7 +91,6 @@ qk_err wire_mesh_new(struct wire_mesh **out, const struct wire_mesh_config *conf
     QK_ENSURE(m != NULL, QK_E_NOMEM);
     m->cfg = *config;
     presets(&m->cfg);
-    m->tick_ms = m->cfg.heartbeat_ms / 2 + 1;
     for (size_t i = 0; i < cluster->n; i++) {
         if (&cluster->nodes[i] == self) continue;
         struct mesh_peer *p = &m->peers[m->n++];
@@ -113,22 +108,19 @@ qk_err wire_mesh_start(struct wire_mesh *m)
     m->started = true;
     QK_TRY(mesh_in_open(m));
     for (size_t i = 0; i < m->n; i++) QK_TRY(mesh_out_open(&m->peers[i]));
-    int rv = nng_aio_alloc(&m->tick_aio, on_tick, m);
-    QK_ENSURE(rv == 0, wire_nng_err(rv));
-    nng_sleep_aio((nng_duration)m->tick_ms, m->tick_aio);
-    return QK_OK;
+    return wire_tick_start(&m->tick, m->cfg.heartbeat_ms / 2 + 1, on_tick, m);
 }
 
 void wire_mesh_free(struct wire_mesh *m)
 {
     if (m == NULL) return;
     atomic_store(&m->closing, true);
-    if (m->tick_aio != NULL) nng_aio_stop(m->tick_aio);
+    wire_tick_stop(&m->tick);
     wire_tls_cut_all(m->listener.stats); /* a pipe in the middle of a frame must not be closed */
+    for (size_t i = 0; i < m->n; i++) wire_tls_cut_all(m->peers[i].dialer.stats);
     for (size_t i = 0; i < m->n; i++) mesh_out_close(&m->peers[i]);
     if (m->pull.id != 0) (void)nng_close(m->pull);
     if (m->recv_aio != NULL) nng_aio_stop(m->recv_aio);
-    nng_aio_free(m->tick_aio);
     nng_aio_free(m->recv_aio);
     wire_listener_free(&m->listener);
     for (size_t i = 0; i < m->n; i++) {

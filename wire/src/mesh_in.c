@@ -10,21 +10,12 @@ void mesh_in_cut(struct mesh_peer *p, const char *why)
 {
     if (p->in_pipe.id == 0) return;
     qk_log(QK_INFO, "wire.link.cut", QK_F_INT("peer", p->node->id), QK_F_STR("why", why));
-    p->doomed[p->n_doomed++] = p->in_pipe; /* on_accept leaves room */
+    wire_tls_cut(p->in_pipe);
     p->in_pipe.id = 0;
     p->greeted = p->hears_us = false;
     p->deaf_since_ms = qk_mono_ms();
     p->owes_heartbeat = true; /* tells the peer that we no longer hear it */
     mesh_out_pump(p);
-}
-
-void mesh_in_close_doomed(struct mesh_peer *p)
-{
-    for (size_t i = 0; i < p->n_quiet; i++) (void)nng_pipe_close(p->doomed[i]);
-    p->n_doomed -= p->n_quiet;
-    memmove(p->doomed, p->doomed + p->n_quiet, p->n_doomed * sizeof p->doomed[0]);
-    for (size_t i = 0; i < p->n_doomed; i++) wire_tls_cut(p->doomed[i]);
-    p->n_quiet = p->n_doomed;
 }
 
 /* ---- frames ---- */
@@ -151,9 +142,9 @@ static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
     struct mesh_peer *p = &m->peers[tag];
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&p->lock);
-    if (now < p->refused_until_ms || p->n_doomed + 1 >= MESH_DOOMED_MAX) {
+    if (now < p->refused_until_ms) {
         p->stats.refused++;
-        (void)nng_pipe_close(pipe);
+        (void)nng_pipe_close(pipe); /* it has not begun to receive */
     } else {
         mesh_in_cut(p, "replaced"); /* the peer has dialled again: what is left is a dead line */
         p->in_pipe = pipe;

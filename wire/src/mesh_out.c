@@ -102,13 +102,16 @@ static void on_sent(void *arg)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* The dialer pins this one peer, so this only fails if the pipe is already gone. */
+/* The dialer pins this one peer, so wire_tls_peer only fails if the pipe is already gone. */
 static void on_dialled(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
-    (void)arg;
+    struct mesh_peer *p = arg;
     uint16_t tag;
-    if (wire_tls_peer(pipe, &tag) != QK_OK) (void)nng_pipe_close(pipe);
+    (void)pthread_mutex_lock(&p->lock);
+    bool spent = p->spent;
+    (void)pthread_mutex_unlock(&p->lock);
+    if (spent || wire_tls_peer(pipe, &tag) != QK_OK) (void)nng_pipe_close(pipe);
 }
 
 static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -128,24 +131,27 @@ static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
 
 /* A PUSH socket of NNG 1.5.2 is used for one connection only: a pipe that closes while it is being
  * added stays in the socket's list of ready pipes, and the next one to send walks into freed
- * memory. Nothing is sent from here on, and the dialer is closed so that no other pipe comes. */
+ * memory. Nothing is sent from here on, and the dialer is closed so that no other pipe comes; not
+ * under the lock, since that waits for on_connected of this very pipe, which may still run. */
 static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
     struct mesh_peer *p = arg;
+    nng_dialer old;
     uint64_t now = qk_mono_ms();
     (void)pthread_mutex_lock(&p->lock);
     bool was_ours = p->out_pipe.id == pipe.id;
     p->gone = pipe;
     p->spent = true;
-    p->redial_ms = now + wire_dialer_retire(
-                             &p->dialer, was_ours ? wire_ms_since(p->out_since_ms, now) : 0, now);
+    uint64_t lasted = was_ours ? wire_ms_since(p->out_since_ms, now) : 0;
+    p->redial_ms = now + wire_dialer_retire(&p->dialer, lasted, now, &old);
     if (was_ours) {
         p->out_pipe.id = 0;
         nng_aio_cancel(p->send_aio);
         drop_queue(p);
     }
     (void)pthread_mutex_unlock(&p->lock);
+    (void)nng_dialer_close(old);
     mesh_report(p);
 }
 
@@ -173,31 +179,34 @@ qk_err mesh_out_open(struct mesh_peer *p)
     struct wire_tls_setup setup = {
         .identity = cfg->identity, .pins = &pin, .n_pins = 1, .handshake_ms = cfg->handshake_ms};
     (void)pthread_mutex_lock(&p->lock);
-    qk_err err = wire_dialer_open(&p->dialer, p->push, p->node->address, &setup,
+    qk_err err = wire_dialer_open(&p->dialer, &p->lock, p->push, p->node->address, &setup,
         cfg->reconnect_min_ms, cfg->reconnect_max_ms);
     (void)pthread_mutex_unlock(&p->lock);
     return err;
 }
 
+static void replace_socket(struct mesh_peer *p, nng_socket old, uint64_t now)
+{
+    if (old.id != 0) (void)nng_close(old); /* waits for on_disconnected */
+    if (open_socket(p) != QK_OK) return;   /* again at the next tick */
+    (void)pthread_mutex_lock(&p->lock);
+    p->spent = false;
+    wire_dialer_renew(&p->dialer, p->push, now);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 void mesh_out_check(struct mesh_peer *p, uint64_t now)
 {
     (void)pthread_mutex_lock(&p->lock);
-    bool replace = p->spent && now >= p->redial_ms;
+    bool spent = p->spent, connected = p->out_pipe.id != 0;
+    bool replace = spent && now >= p->redial_ms;
     nng_socket old = p->push;
     if (replace) p->push.id = 0;
     (void)pthread_mutex_unlock(&p->lock);
-    if (replace) { /* waits for on_disconnected, so not under the lock */
-        if (old.id != 0) (void)nng_close(old);
-        if (open_socket(p) != QK_OK) return; /* again at the next tick */
-    }
-    (void)pthread_mutex_lock(&p->lock);
-    if (replace) {
-        p->spent = false;
-        wire_dialer_renew(&p->dialer, p->push, now);
-    } else if (!p->spent) {
-        wire_dialer_check(&p->dialer, p->out_pipe.id != 0, now);
-    }
-    (void)pthread_mutex_unlock(&p->lock);
+    if (replace)
+        replace_socket(p, old, now);
+    else if (!spent)
+        wire_dialer_check(&p->dialer, connected, now);
 }
 
 void mesh_out_close(struct mesh_peer *p)

@@ -1,8 +1,9 @@
-/** The insides of wire/mesh.h: mesh.c (life, timer), mesh_out.c (queues, dialers), mesh_in.c
+/** The insides of wire/mesh.h: mesh.c (life, ticks), mesh_out.c (queues, dialers), mesh_in.c
  *  (listener, frames).
  *
  *  Locks: one per peer, taken before any of NNG's (NNG holds none of its own when it calls us), and
- *  never two at once. User callbacks run without it.
+ *  never two at once. User callbacks run without it. Nothing that waits for a callback of NNG's
+ *  (closing a socket, dialer or listener) is called under it: callbacks take it.
  */
 #ifndef WIRE_MESH_PRIV_H
 #define WIRE_MESH_PRIV_H
@@ -10,8 +11,7 @@
 #include <pthread.h>
 #include "endpoint.h"
 #include "frame.h"
-
-enum { MESH_DOOMED_MAX = 4 };
+#include "ticker.h"
 
 struct out_frame {
     struct out_frame *next;
@@ -40,10 +40,8 @@ struct mesh_peer {
     struct out_frame *first, *last;
 
     /* from the peer */
-    nng_pipe in_pipe;                 /* id 0: not connected */
-    nng_pipe doomed[MESH_DOOMED_MAX]; /* cut, to be closed by the timer */
-    size_t n_doomed, n_quiet;         /* the first n_quiet were cut a tick ago */
-    bool greeted;                     /* its hello was right */
+    nng_pipe in_pipe; /* id 0: not connected */
+    bool greeted;     /* its hello was right */
     uint64_t in_heard_ms;
     bool hears_us;          /* what its last heartbeat said */
     uint64_t deaf_since_ms; /* since when it says it does not, while we are connected */
@@ -60,8 +58,7 @@ struct wire_mesh {
     nng_socket pull;
     struct wire_listener listener;
     nng_aio *recv_aio;
-    nng_aio *tick_aio;
-    unsigned tick_ms;
+    struct wire_tick tick;
     bool started;
     atomic_bool closing;
     atomic_uint_least64_t strangers;
@@ -74,19 +71,14 @@ struct wire_mesh {
 QK_MUST_USE qk_err mesh_out_open(struct mesh_peer *p);
 void mesh_out_close(struct mesh_peer *p); /* the socket; callbacks have ended when it returns */
 void mesh_out_free(struct mesh_peer *p);
-/** Replace a spent socket, or a dialer that gets nowhere. From the timer, without the lock. */
+/** Replace a spent socket, or a dialer that gets nowhere. From the ticker, without the lock. */
 void mesh_out_check(struct mesh_peer *p, uint64_t now_ms);
 /** Give NNG the next frame if it can take one. Under the lock. */
 void mesh_out_pump(struct mesh_peer *p);
 
 QK_MUST_USE qk_err mesh_in_open(struct wire_mesh *m);
-/** Stop listening to the peer's connection to us. Under the lock. The timer closes it: we may be
- *  inside the receive callback of that very pipe, and NNG 1.5.2 that closes a pipe from there now
- *  and then waits for good for its own completion, with the thread that reaps all pipes. */
+/** End the peer's connection to us. Under the lock. */
 void mesh_in_cut(struct mesh_peer *p, const char *why);
-/** Close what was cut a tick ago, quieten what was cut since (wire_tls_cut). Under the lock, from
- *  the timer. */
-void mesh_in_close_doomed(struct mesh_peer *p);
 
 /** Tell the user if the peer came up or went down. Without the lock. */
 void mesh_report(struct mesh_peer *p);

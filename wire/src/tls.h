@@ -29,15 +29,14 @@ struct wire_tls_pin {
     struct qk_bytes cert; /* exactly this certificate; empty: any certificate with this key */
 };
 
-/** Counters that outlive whichever of socket and owner goes first. */
 struct nng_tls_engine_conn;
 
+/** Counters that outlive whichever of socket and owner goes first. */
 struct wire_tls_stats {
     atomic_int refs;
     pthread_mutex_t lock; /* conns; taken before any of NNG's, never within them */
     struct nng_tls_engine_conn *conns;
     atomic_bool closing;            /* no more connections */
-    atomic_int live;                /* connections that came through and still exist */
     atomic_int pending;             /* connections not yet through */
     atomic_uint_least64_t through;  /* connections whose peer is known and has begun to speak SP */
     atomic_uint_least64_t refused;  /* handshakes that failed: wrong or no certificate, garbage */
@@ -46,7 +45,12 @@ struct wire_tls_stats {
 };
 
 QK_MUST_USE qk_err wire_tls_stats_new(struct wire_tls_stats **out);
+/** NULL is allowed. */
 void wire_tls_stats_release(struct wire_tls_stats *stats);
+/** Wait until the connections and configurations that count here are freed (NNG frees them on a
+ *  thread of its own, which nobody joins: OpenSSL would clean up under it at exit). To be called
+ *  once their socket is closed. NULL is allowed. */
+void wire_tls_stats_wait(struct wire_tls_stats *stats);
 
 struct wire_tls_setup {
     bool server;
@@ -65,16 +69,22 @@ QK_MUST_USE qk_err wire_tls_config_new(nng_tls_config **out, const struct wire_t
 /** The tag of the peer behind a pipe. QK_E_DENIED: not verified, or the pipe is gone. */
 QK_MUST_USE qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag);
 
-/** Receive nothing more from this pipe and say goodbye; NNG then closes it of its own accord. A
- * pipe that may be in the middle of a frame has to be cut some time before it is closed: NNG 1.5.2
- * that closes it between the length and the rest waits for that frame for good, with the thread
- * that reaps all pipes. Never waits. */
+/** Fail this pipe from inside: NNG closes it of its own accord, whether or not the peer reads.
+ *  nng_pipe_close must not be used on a pipe that has begun to receive: NNG 1.5.2 that closes one
+ *  between the length and the rest of a frame waits for that frame for good, with the thread that
+ *  reaps all pipes. From any thread, also from a receive callback of that very pipe; never waits.
+ */
 void wire_tls_cut(nng_pipe pipe);
 
-/** Cut every connection that counts here, take no more, and wait (up to half a second, for a peer
- *  that does not read) until they are gone. To be called before their socket is closed, not from a
- *  callback. */
+/** The same for every connection that counts here, those under negotiation included. */
+void wire_tls_cut_now(struct wire_tls_stats *stats);
+
+/** wire_tls_cut_now, take no more connections, and wait (some milliseconds) until they are gone.
+ *  To be called before their socket is closed, not from a callback. NULL is allowed. */
 void wire_tls_cut_all(struct wire_tls_stats *stats);
+
+/** Cut the connections that are past their deadline. To be called now and then. */
+void wire_tls_expire(struct wire_tls_stats *stats, uint64_t now_ms);
 
 /** The nearest status of an NNG error number. */
 qk_err wire_nng_err(int rv);

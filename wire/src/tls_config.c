@@ -3,8 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <openssl/err.h>
+#include <nng/supplemental/util/platform.h>
 #include "identity_priv.h"
 #include "qk/log.h"
+
+enum { STATS_WAIT_MS = 2000 }; /* it takes milliseconds, unless NNG has lost a connection */
 
 /* What nng_tls_config_alloc, called by us, is to be filled with. The engine's init runs inside that
  * call on this thread, so the key never has to pass through NNG as PEM text. */
@@ -30,6 +33,12 @@ void wire_tls_stats_release(struct wire_tls_stats *stats)
     if (stats == NULL || atomic_fetch_sub(&stats->refs, 1) != 1) return;
     (void)pthread_mutex_destroy(&stats->lock);
     free(stats);
+}
+
+void wire_tls_stats_wait(struct wire_tls_stats *stats)
+{
+    if (stats == NULL) return;
+    for (unsigned ms = 0; ms < STATS_WAIT_MS && atomic_load(&stats->refs) > 1; ms++) nng_msleep(1);
 }
 
 /* ---- who is accepted ---- */

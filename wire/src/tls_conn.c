@@ -3,26 +3,32 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <nng/supplemental/util/platform.h>
+#include "qk/clock.h"
+#include "qk/log.h"
 #include "tls_out.h"
+#include "tls_tap.h"
+
+enum { CUT_WAIT_MS = 5000 }; /* it takes milliseconds, unless the machine is busy */
 
 /* NNG calls handshake, recv, send, verified and close of a connection under that connection's lock;
- * init and fini without it. The deadline runs on a thread of its own and only touches `state`
- * before it goes in through NNG's lock like everybody else. */
+ * init and fini without it. Others (the deadline, those who cut) set a flag and abort the receive
+ * below (tls_tap.h); NNG then asks here, and is told. */
 
 enum { WAITING, THROUGH, EXPIRED };
 
 struct nng_tls_engine_conn {
     struct nng_tls_engine_conn *prev, *next; /* in stats->conns */
     bool listed;
-    void *stream; /* NNG's handle for nng_tls_engine_send and _recv; in 1.5.2 its nng_stream */
+    void *stream; /* NNG's handle for nng_tls_engine_send and _recv */
     SSL *ssl;
-    nng_aio *deadline;
+    uint64_t deadline_ms; /* by which it has to be THROUGH */
     struct wire_tls_stats *stats;
     bool server;
     bool counted; /* in stats->pending */
     uint8_t head[8];
     size_t head_len; /* of the SP header seen so far */
-    bool cut;        /* wire_tls_cut: nothing is received any more */
+    atomic_bool cut; /* nothing is received any more */
+    struct tls_tap tap;
     struct tls_out out;
     atomic_int state;
 };
@@ -87,30 +93,7 @@ qk_err wire_tls_conn_setup(void)
     return QK_OK;
 }
 
-/* ---- deadline ---- */
-
-/* The peer was too slow. Going through a public getter puts us under the connection's lock and
- * into conn_verified, where the rest happens. */
-static void on_deadline(void *arg)
-{
-    struct nng_tls_engine_conn *c = arg;
-    if (nng_aio_result(c->deadline) != 0) return; /* stopped: through, or gone */
-    int waiting = WAITING;
-    if (!atomic_compare_exchange_strong(&c->state, &waiting, EXPIRED)) return;
-    atomic_fetch_add(&c->stats->timeouts, 1);
-    bool ignored;
-    (void)nng_stream_get_bool((nng_stream *)c->stream, NNG_OPT_TLS_VERIFIED, &ignored);
-}
-
-/* Under the lock, once, after expiry. NNG has no way to fail a connection with an error of our
- * choice from outside, but it asks the engine again after everything sent: send an alert
- * (user_canceled; the bytes are a complete TLS record), then answer NNG_ETIMEDOUT. */
-static void kick(struct nng_tls_engine_conn *c)
-{
-    static const uint8_t alert[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x5a};
-    size_t len = sizeof alert;
-    (void)nng_tls_engine_send(c->stream, alert, &len);
-}
+/* ---- cutting ---- */
 
 static void uncount(struct nng_tls_engine_conn *c)
 {
@@ -118,8 +101,6 @@ static void uncount(struct nng_tls_engine_conn *c)
     c->counted = false;
     atomic_fetch_sub(&c->stats->pending, 1);
 }
-
-/* ---- cutting ---- */
 
 static void list(nng_tls_engine_conn *c)
 {
@@ -141,23 +122,49 @@ static void unlist(nng_tls_engine_conn *c)
     else
         c->stats->conns = c->next;
     (void)pthread_mutex_unlock(&c->stats->lock);
-    if (atomic_load(&c->state) == THROUGH) atomic_fetch_sub(&c->stats->live, 1);
+}
+
+static void cut(nng_tls_engine_conn *c)
+{
+    atomic_store(&c->cut, true);
+    tls_tap_cut(&c->tap, NNG_ECONNABORTED);
+}
+
+void wire_tls_expire(struct wire_tls_stats *stats, uint64_t now_ms)
+{
+    if (atomic_load(&stats->pending) == 0) return;
+    (void)pthread_mutex_lock(&stats->lock);
+    for (nng_tls_engine_conn *c = stats->conns; c != NULL; c = c->next) {
+        int waiting = WAITING;
+        if (now_ms < c->deadline_ms) continue;
+        if (!atomic_compare_exchange_strong(&c->state, &waiting, EXPIRED)) continue;
+        atomic_fetch_add(&stats->timeouts, 1);
+        tls_tap_cut(&c->tap, NNG_ETIMEDOUT);
+    }
+    (void)pthread_mutex_unlock(&stats->lock);
+}
+
+void wire_tls_cut_now(struct wire_tls_stats *stats)
+{
+    (void)pthread_mutex_lock(&stats->lock);
+    for (nng_tls_engine_conn *c = stats->conns; c != NULL; c = c->next) cut(c);
+    (void)pthread_mutex_unlock(&stats->lock);
+}
+
+static bool has_conns(struct wire_tls_stats *stats)
+{
+    (void)pthread_mutex_lock(&stats->lock);
+    bool any = stats->conns != NULL;
+    (void)pthread_mutex_unlock(&stats->lock);
+    return any;
 }
 
 void wire_tls_cut_all(struct wire_tls_stats *stats)
 {
     if (stats == NULL) return;
     atomic_store(&stats->closing, true);
-    wire_tls_cutting = true;
-    (void)pthread_mutex_lock(&stats->lock);
-    for (nng_tls_engine_conn *c = stats->conns; c != NULL; c = c->next) {
-        bool ignored;
-        if (atomic_load(&c->state) == THROUGH)
-            (void)nng_stream_get_bool((nng_stream *)c->stream, NNG_OPT_TLS_VERIFIED, &ignored);
-    }
-    (void)pthread_mutex_unlock(&stats->lock);
-    wire_tls_cutting = false;
-    for (unsigned ms = 0; ms < 500 && atomic_load(&stats->live) > 0; ms += 2) nng_msleep(2);
+    wire_tls_cut_now(stats);
+    for (unsigned ms = 0; ms < CUT_WAIT_MS && has_conns(stats); ms += 2) nng_msleep(2);
 }
 
 /* ---- what NNG calls ---- */
@@ -188,22 +195,21 @@ static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config
         SSL_set_accept_state(c->ssl);
     else
         SSL_set_connect_state(c->ssl);
-    int rv = nng_aio_alloc(&c->deadline, on_deadline, c);
-    if (rv == 0) list(c);
-    if (rv == 0) nng_sleep_aio((nng_duration)cfg->handshake_ms, c->deadline);
-    return rv;
+    if (!tls_tap_open(&c->tap, stream)) {
+        qk_log(QK_ERROR, "wire.nng.layout", QK_F_STR("found", nng_version()));
+        return NNG_ENOTSUP;
+    }
+    c->deadline_ms = qk_mono_ms() + cfg->handshake_ms;
+    list(c);
+    return 0;
 }
 
 /* Also runs for a connection whose init failed or never ran: everything may be NULL. */
 static void conn_fini(nng_tls_engine_conn *c)
 {
-    unlist(c);
-    if (c->deadline != NULL) {
-        nng_aio_stop(c->deadline); /* waits for a running on_deadline */
-        nng_aio_free(c->deadline);
-    }
     SSL_free(c->ssl);
     tls_out_free(&c->out);
+    unlist(c); /* until here it may be cut */
     if (c->stats != NULL) uncount(c);
     wire_tls_stats_release(c->stats);
 }
@@ -225,7 +231,7 @@ static int conn_error(const struct nng_tls_engine_conn *c, int ret)
     switch (why) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        return NNG_EAGAIN;
+        return tls_tap_dead(&c->tap) ? NNG_ECONNABORTED : NNG_EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return NNG_ECONNSHUT;
     case SSL_ERROR_SSL:
@@ -238,6 +244,7 @@ static int conn_error(const struct nng_tls_engine_conn *c, int ret)
 static int conn_handshake(nng_tls_engine_conn *c)
 {
     if (atomic_load(&c->state) == EXPIRED) return NNG_ETIMEDOUT;
+    if (atomic_load(&c->cut)) return NNG_ECONNABORTED;
     ERR_clear_error();
     int ret = SSL_do_handshake(c->ssl);
     if (ret == 1) return 0;
@@ -267,9 +274,7 @@ static void look_for_header(nng_tls_engine_conn *c, const uint8_t *buf, size_t l
     int waiting = WAITING;
     if (!atomic_compare_exchange_strong(&c->state, &waiting, THROUGH)) return;
     uncount(c);
-    atomic_fetch_add(&c->stats->live, 1);
     atomic_fetch_add(&c->stats->through, 1);
-    nng_aio_cancel(c->deadline);
 }
 
 /* 0: nothing waits any more. */
@@ -291,7 +296,7 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *buf, size_t *len)
 {
     int rv = conn_ready(c);
     if (rv != 0) return rv;
-    if (c->cut) return NNG_ECONNABORTED;
+    if (atomic_load(&c->cut)) return NNG_ECONNABORTED;
     rv = flush(c);
     if (rv != 0 && rv != NNG_EAGAIN) return rv;
     ERR_clear_error();
@@ -323,13 +328,8 @@ static int conn_send(nng_tls_engine_conn *c, const uint8_t *buf, size_t *len)
 
 static bool conn_verified(nng_tls_engine_conn *c)
 {
-    if (atomic_load(&c->state) == EXPIRED) {
-        kick(c);
-        return false;
-    }
     if (wire_tls_cutting) {
-        c->cut = true;
-        conn_close(c); /* the alert sent, NNG asks conn_recv */
+        cut(c);
         return false;
     }
     const struct tls_pin *pin = SSL_get_ex_data(c->ssl, wire_tls_peer_index);
