@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "api/disk.h"
 #include "api/report.h"
 #include "common/tell.h"
 
@@ -12,6 +13,7 @@ enum { KEYS_MAX = 64 };
 struct options {
     struct bench_load_plan plan;
     const char *env_file;
+    const char *disk;
     const char *key_id[KEYS_MAX];
     size_t n_key_ids;
     const char *key_spec;
@@ -30,7 +32,7 @@ static void on_interrupt(int sig)
 static void usage(FILE *to)
 {
     fputs(
-        "usage: qkms-bench api --operation sign|describe-key|get-public-key|verify\n"
+        "usage: qkms-bench api --operation sign|describe-key|get-public-key|verify|disable-key\n"
         "                      (--key-id K ... | --key-spec SPEC [--keys N]) [options]\n"
         "  --connections N    keep-alive connections, 1 to 1024 (8)\n"
         "  --rate R           requests per second, open loop; 0: closed loop (0)\n"
@@ -46,6 +48,8 @@ static void usage(FILE *to)
         "                     AWS_ENDPOINT_URL_KMS or AWS_ENDPOINT_URL, AWS_REGION or\n"
         "                     AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,\n"
         "                     AWS_CA_BUNDLE\n"
+        "  --disk FOLDER      measure before and after what SQLite makes durable there, and "
+        "compare\n"
         "  --allow-remote     load an endpoint that is not on loopback\n"
         "  --json             JSON on stdout instead of text\n",
         to);
@@ -66,6 +70,7 @@ enum {
     O_VERIFY,
     O_ENV,
     O_REMOTE,
+    O_DISK,
     O_JSON
 };
 
@@ -76,7 +81,8 @@ static const struct option longs[] = {{"operation", required_argument, NULL, O_O
     {"keys", required_argument, NULL, O_KEYS}, {"keep-keys", no_argument, NULL, O_KEEP},
     {"verify-every", required_argument, NULL, O_VERIFY},
     {"env-file", required_argument, NULL, O_ENV}, {"allow-remote", no_argument, NULL, O_REMOTE},
-    {"json", no_argument, NULL, O_JSON}, {"help", no_argument, NULL, 'h'}, {0}};
+    {"disk", required_argument, NULL, O_DISK}, {"json", no_argument, NULL, O_JSON},
+    {"help", no_argument, NULL, 'h'}, {0}};
 
 static qk_err pick_operation(struct options *o, const char *text)
 {
@@ -149,6 +155,9 @@ static qk_err take(struct options *o, int c, const char *arg)
     case O_JSON:
         o->json = true;
         return QK_OK;
+    case O_DISK:
+        o->disk = arg;
+        return QK_OK;
     case O_ENV:
         o->env_file = arg;
         return QK_OK;
@@ -206,11 +215,22 @@ static void drop_keys(const struct options *o, struct bench_conn *c, struct benc
     }
 }
 
-static qk_err load_and_report(const struct options *o)
+/* Disks are moody: before and after, and the mean. */
+static qk_err load_beside_disk(struct options *o, struct bench_load_result *r)
+{
+    double before = 0, after = 0;
+    if (o->disk) QK_TRY(bench_disk_rate(o->disk, &before));
+    QK_TRY(bench_load_run(&o->plan, r, &stop));
+    if (o->disk) QK_TRY(bench_disk_rate(o->disk, &after));
+    o->plan.disk_per_second = (before + after) / 2;
+    return QK_OK;
+}
+
+static qk_err load_and_report(struct options *o)
 {
     struct bench_load_result *r = calloc(1, sizeof *r);
     QK_ENSURE(r != NULL, QK_E_NOMEM);
-    qk_err err = bench_load_run(&o->plan, r, &stop);
+    qk_err err = load_beside_disk(o, r);
     if (err == QK_OK && o->json) err = bench_report_print_json(&o->plan, r, stdout);
     if (err == QK_OK && !o->json) bench_report_print(&o->plan, r, stdout);
     if (err == QK_OK && (r->ok.n == 0 || r->n_bad > 0)) err = QK_E_PROOF;
@@ -218,11 +238,21 @@ static qk_err load_and_report(const struct options *o)
     return err;
 }
 
+/* Two connections on one key would wait for each other. */
+static qk_err check_keys(const struct options *o)
+{
+    if (!bench_op_changes(o->plan.op) || o->plan.n_keys >= o->plan.connections) return QK_OK;
+    bench_error("%s needs a key for each connection: --keys %u", bench_op_name(o->plan.op),
+        o->plan.connections);
+    return QK_E_MALFORMED;
+}
+
 static qk_err run(struct options *o, struct bench_conn *c)
 {
     struct bench_kms_key keys[KEYS_MAX] = {0};
     qk_err err = make_keys(o, c, keys);
     o->plan.keys = keys;
+    if (err == QK_OK) err = check_keys(o);
     if (err == QK_OK) err = load_and_report(o);
     bench_conn_close(c); /* it was idle; the service may have closed it meanwhile */
     drop_keys(o, c, keys);

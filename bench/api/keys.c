@@ -15,6 +15,7 @@ static const struct {
     [BENCH_DESCRIBE_KEY] = {"describe-key", "DescribeKey"},
     [BENCH_GET_PUBLIC_KEY] = {"get-public-key", "GetPublicKey"},
     [BENCH_VERIFY] = {"verify", "Verify"},
+    [BENCH_DISABLE_KEY] = {"disable-key", "DisableKey"},
 };
 
 static const struct {
@@ -32,9 +33,14 @@ const char *bench_op_name(unsigned op)
     return op < QK_COUNT(ops) ? ops[op].name : NULL;
 }
 
-const char *bench_op_action(enum bench_op op)
+const char *bench_op_action(enum bench_op op, uint64_t turn)
 {
-    return ops[op].action;
+    return op == BENCH_DISABLE_KEY && turn % 2 == 1 ? "EnableKey" : ops[op].action;
+}
+
+bool bench_op_changes(enum bench_op op)
+{
+    return op == BENCH_DISABLE_KEY;
 }
 
 bool bench_spec_known(const char *spec)

@@ -7,11 +7,21 @@
 
 enum { BENCH_KEY_ID_MAX = 256, BENCH_DIGEST_MAX = 64, BENCH_SIG_B64_MAX = 256 };
 
-enum bench_op { BENCH_SIGN, BENCH_DESCRIBE_KEY, BENCH_GET_PUBLIC_KEY, BENCH_VERIFY };
+enum bench_op {
+    BENCH_SIGN,
+    BENCH_DESCRIBE_KEY,
+    BENCH_GET_PUBLIC_KEY,
+    BENCH_VERIFY,
+    BENCH_DISABLE_KEY
+};
 
 /** Its name on the command line and its API action; NULL past the last. */
 const char *bench_op_name(unsigned op);
-const char *bench_op_action(enum bench_op op);
+/** turn: how many requests this connection has sent; BENCH_DISABLE_KEY takes turns with EnableKey,
+ * so that each is a change. */
+const char *bench_op_action(enum bench_op op, uint64_t turn);
+/** Do two of them at a time on one key get in each other's way? */
+bool bench_op_changes(enum bench_op op);
 
 /** Is it a key spec that bench_kms_key_create takes? */
 bool bench_spec_known(const char *spec);

@@ -22,6 +22,8 @@ struct worker {
     struct bench_conn *conn;
     pthread_t thread;
     bool started;
+    unsigned number;
+    uint64_t turn;    /* requests sent */
     uint64_t last_ns; /* of the last counted answer */
     struct bench_load_result result;
 };
@@ -67,13 +69,14 @@ static void count(struct worker *w, uint64_t due_ns, const struct bench_outcome 
 static qk_err send_one(struct worker *w, uint64_t k, uint64_t due_ns)
 {
     const struct bench_load_plan *plan = w->shared->plan;
-    const struct bench_kms_key *key = &plan->keys[k % plan->n_keys];
+    size_t at = bench_op_changes(plan->op) ? w->number : k;
+    const struct bench_kms_key *key = &plan->keys[at % plan->n_keys];
     uint8_t digest[BENCH_DIGEST_MAX];
     struct bench_outcome o;
     QK_AUTO_BUF body = QK_BUF(4096);
     QK_TRY(qk_rng_fill(qk_rng_system(), digest, key->digest_len));
     QK_TRY(bench_body(plan->op, key, digest, &body));
-    QK_TRY(bench_call(w->conn, bench_op_action(plan->op), qk_buf_view(&body), &o));
+    QK_TRY(bench_call(w->conn, bench_op_action(plan->op, w->turn++), qk_buf_view(&body), &o));
     count(w, due_ns, &o);
     if (o.ok) check_signature(w, k, key, digest, &o);
     return QK_OK;
@@ -149,6 +152,7 @@ static qk_err start_all(struct worker *w, struct shared *s)
     set_clock(s);
     for (unsigned i = 0; i < s->plan->connections; i++) {
         w[i].shared = s;
+        w[i].number = i;
         atomic_fetch_add(&s->running, 1);
         w[i].started = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
         if (!w[i].started) atomic_fetch_sub(&s->running, 1);

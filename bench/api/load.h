@@ -23,8 +23,9 @@ struct bench_load_plan {
     double warmup;         /* seconds whose requests are sent but not counted */
     unsigned verify_every; /* check every so manieth signature with OpenSSL; 0: none */
     const struct bench_target *target;
-    const struct bench_kms_key *keys; /* used in turn */
+    const struct bench_kms_key *keys; /* used in turn; for changes: one for each connection */
     size_t n_keys;
+    double disk_per_second; /* what the disk can do (api/disk.h); 0: not asked for */
 };
 
 struct bench_error_count {

@@ -52,6 +52,9 @@ void bench_report_print(
     if (plan->op == BENCH_SIGN)
         fprintf(to, "signatures  %llu checked with OpenSSL and good, %llu bad\n",
             (unsigned long long)r->n_verified, (unsigned long long)r->n_bad);
+    if (plan->disk_per_second > 0)
+        fprintf(to, "disk        SQLite alone: %.1f durable transactions/s; this load: %.2fx\n",
+            plan->disk_per_second, throughput(r) / plan->disk_per_second);
     fprintf(to, "client CPU  %.2f s\n", r->client_cpu_s);
 }
 
@@ -90,14 +93,16 @@ static json_t *histogram_json(const struct bench_hist *h)
 qk_err bench_report_print_json(
     const struct bench_load_plan *plan, const struct bench_load_result *r, FILE *to)
 {
-    json_t *all = json_pack("{s:s s:i s:f s:f s:f s:i s:I s:f s:f s:I s:o s:I s:o s:I s:I s:f s:o}",
-        "operation", bench_op_name(plan->op), "connections", (int)plan->connections, "rate",
-        plan->rate, "seconds", plan->seconds, "warmup", plan->warmup, "keys", (int)plan->n_keys,
-        "succeeded", (json_int_t)r->ok.n, "elapsed_s", r->elapsed_s, "per_second", throughput(r),
-        "errors", (json_int_t)r->n_errors, "errors_by_type", errors_json(r), "unsent",
-        (json_int_t)r->n_unsent, "latency_ms", latency_json(r), "signatures_verified",
-        (json_int_t)r->n_verified, "signatures_bad", (json_int_t)r->n_bad, "client_cpu_s",
-        r->client_cpu_s, "histogram_us", histogram_json(&r->ok));
+    json_t *all =
+        json_pack("{s:s s:i s:f s:f s:f s:i s:I s:f s:f s:I s:o s:I s:o s:I s:I s:f s:f s:o}",
+            "operation", bench_op_name(plan->op), "connections", (int)plan->connections, "rate",
+            plan->rate, "seconds", plan->seconds, "warmup", plan->warmup, "keys", (int)plan->n_keys,
+            "succeeded", (json_int_t)r->ok.n, "elapsed_s", r->elapsed_s, "per_second",
+            throughput(r), "errors", (json_int_t)r->n_errors, "errors_by_type", errors_json(r),
+            "unsent", (json_int_t)r->n_unsent, "latency_ms", latency_json(r), "signatures_verified",
+            (json_int_t)r->n_verified, "signatures_bad", (json_int_t)r->n_bad, "client_cpu_s",
+            r->client_cpu_s, "disk_per_second", plan->disk_per_second, "histogram_us",
+            histogram_json(&r->ok));
     QK_ENSURE(all != NULL, QK_E_NOMEM);
     int bad = json_dumpf(all, to, JSON_COMPACT | JSON_REAL_PRECISION(6)) | fputc('\n', to);
     json_decref(all);
