@@ -1,5 +1,6 @@
 #include "rounds/chores.h"
 
+#include <jansson.h>
 #include "kms/decide.h"
 #include "qk/log.h"
 #include "rounds/certify.h"
@@ -8,6 +9,7 @@
 enum {
     FETCH_TIMEOUT_MS = 5000,
     FETCH_PAGES_MAX = 1000000, /* a node that lists without end is cut off */
+    STATUS_MAX = 65536,        /* bytes */
     DUE_ATTEMPTS = 3,
     DUE_PAGE = 100,
 };
@@ -89,6 +91,33 @@ qk_err coord_fetch_all(struct coord_engine *e, uint16_t node)
     }
     qk_log(QK_INFO, "fetch.done", QK_F_INT("node", node));
     return QK_OK;
+}
+
+/* ---- quarantine ---- */
+
+static qk_err read_quarantine(const struct coord_reply *r, bool *quarantined)
+{
+    QK_TRY(r->err);
+    QK_ENSURE(r->answer.status == WIRE_ANSWER_OK, QK_E_UNEXPECTED);
+    struct qk_bytes text = r->answer.status_json;
+    QK_ENSURE(text.len <= STATUS_MAX, QK_E_MALFORMED);
+    json_error_t e;
+    json_t *said = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &e);
+    const json_t *v = json_object_get(said, "Quarantine");
+    qk_err err = json_is_boolean(v) ? QK_OK : QK_E_MALFORMED;
+    if (err == QK_OK) *quarantined = json_is_true(v);
+    json_decref(said);
+    return err;
+}
+
+qk_err coord_ask_quarantine(struct coord_engine *e, uint16_t node, bool *quarantined)
+{
+    struct wire_call call = {.n_refs = 0};
+    struct coord_reply r;
+    QK_TRY(coord_call_one(e, node, &call, WIRE_CALL_STATUS, &r));
+    qk_err err = read_quarantine(&r, quarantined);
+    coord_reply_free(&r);
+    return err;
 }
 
 /* ---- due deletions ---- */

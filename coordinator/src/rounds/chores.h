@@ -8,6 +8,10 @@
  *  QK_E_IO, QK_E_TIMEOUT, ...: of the link; QK_E_MALFORMED, QK_E_UNEXPECTED: of the node. */
 QK_MUST_USE qk_err coord_fetch_all(struct coord_engine *e, uint16_t node);
 
+/** Does node say in its status that it is in quarantine (it serves nothing then)? Blocks. Errors as
+ *  coord_fetch_all. */
+QK_MUST_USE qk_err coord_ask_quarantine(struct coord_engine *e, uint16_t node, bool *quarantined);
+
 /** Certify, store and publish the end of every key pending deletion whose time was at or before
  *  now_ms. One key's trouble is logged and does not keep the others. Blocks. */
 QK_MUST_USE qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms);

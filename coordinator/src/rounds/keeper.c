@@ -11,6 +11,7 @@
 
 enum {
     TICK_MS = 500,
+    LOOK_MS = 10000, /* between two questions to a node whether it is in quarantine */
 };
 
 struct coord_keeper {
@@ -19,7 +20,8 @@ struct coord_keeper {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stop;
-    bool synced[WIRE_NODES_MAX];
+    bool synced[WIRE_NODES_MAX], quarantined[WIRE_NODES_MAX];
+    uint64_t look_ms[WIRE_NODES_MAX]; /* when next; the thread's own */
     uint64_t next_due_ms;
     struct coord_promised *promised;
 };
@@ -34,13 +36,34 @@ static bool stopping(struct coord_keeper *k)
 
 /* ---- the thread ---- */
 
+/* A node in quarantine refuses everything: it is asked nothing, and what it told before is not
+ * counted. */
+static void look_for_quarantine(struct coord_keeper *k, size_t i)
+{
+    struct coord_engine *e = k->config.engine;
+    uint16_t node = e->cluster->nodes[i].id;
+    bool now = false;
+    if (qk_mono_ms() < k->look_ms[i] || !coord_node_up(e->nodes, node)) return;
+    k->look_ms[i] = qk_mono_ms() + LOOK_MS;
+    if (coord_ask_quarantine(e, node, &now) != QK_OK) return;
+    (void)pthread_mutex_lock(&k->mutex);
+    bool news = now != k->quarantined[i];
+    k->quarantined[i] = now;
+    if (now) k->synced[i] = false;
+    (void)pthread_mutex_unlock(&k->mutex);
+    if (news)
+        qk_log(now ? QK_ERROR : QK_INFO, "node.quarantine", QK_F_INT("node", node),
+            QK_F_STR("state", now ? "entered" : "left"));
+}
+
 static void catch_up(struct coord_keeper *k)
 {
     struct coord_engine *e = k->config.engine;
     for (size_t i = 0; i < e->cluster->n && !stopping(k); i++) {
         uint16_t node = e->cluster->nodes[i].id;
+        look_for_quarantine(k, i);
         (void)pthread_mutex_lock(&k->mutex);
-        bool synced = k->synced[i];
+        bool synced = k->synced[i] || k->quarantined[i];
         (void)pthread_mutex_unlock(&k->mutex);
         if (synced || !coord_node_up(e->nodes, node)) continue;
         qk_err err = coord_fetch_all(e, node);
@@ -131,6 +154,17 @@ size_t coord_keeper_n_synced(struct coord_keeper *k)
     size_t n = 0;
     (void)pthread_mutex_lock(&k->mutex);
     for (size_t i = 0; i < WIRE_NODES_MAX; i++) n += k->synced[i];
+    (void)pthread_mutex_unlock(&k->mutex);
+    return n;
+}
+
+size_t coord_keeper_quarantined(struct coord_keeper *k, uint16_t *out)
+{
+    const struct wire_cluster *c = k->config.engine->cluster;
+    size_t n = 0;
+    (void)pthread_mutex_lock(&k->mutex);
+    for (size_t i = 0; i < c->n; i++)
+        if (k->quarantined[i]) out[n++] = c->nodes[i].id;
     (void)pthread_mutex_unlock(&k->mutex);
     return n;
 }

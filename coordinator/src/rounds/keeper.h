@@ -21,7 +21,10 @@ void coord_keeper_free(struct coord_keeper *k);
 
 /** A node's link came up: fetch what it holds, once per node and process. Must not block. */
 void coord_keeper_node_up(struct coord_keeper *k, uint16_t node);
-/** Nodes whose records were fetched since start. */
+/** Nodes whose records were fetched since start, without those in quarantine. */
 size_t coord_keeper_n_synced(struct coord_keeper *k);
+/** Nodes that said at the last look, seconds ago, that they are in quarantine; out takes
+ *  WIRE_NODES_MAX ids. How many. */
+size_t coord_keeper_quarantined(struct coord_keeper *k, uint16_t *out);
 
 #endif

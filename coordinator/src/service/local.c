@@ -43,12 +43,27 @@ static void reply_line(struct coord_http_request *req, unsigned status, const ch
     reply_text(req, status, "text/plain; charset=utf-8", qk_bytes(text, len));
 }
 
+/* "; in quarantine: node 2", or nothing. */
+static void add_quarantined(struct coord_service *s, char *line, size_t line_len)
+{
+    uint16_t ids[WIRE_NODES_MAX];
+    struct coord_keeper *keeper = atomic_load(&s->keeper);
+    size_t n = keeper == NULL ? 0 : coord_keeper_quarantined(keeper, ids);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = strlen(line);
+        (void)snprintf(
+            line + at, line_len - at, "%s node %u", i == 0 ? "; in quarantine:" : ",", ids[i]);
+    }
+}
+
 static void answer_ready(struct coord_service *s, struct coord_http_request *req)
 {
-    char why[128];
+    char why[200] = "";
     bool for_init = req->query.p != NULL && qk_bytes_is(req->query, "init");
     bool ready = coord_ready(s, for_init, why, sizeof why);
-    reply_line(req, ready ? 200 : 503, ready ? "ready" : why);
+    if (ready) (void)snprintf(why, sizeof why, "ready");
+    add_quarantined(s, why, sizeof why);
+    reply_line(req, ready ? 200 : 503, why);
 }
 
 static bool is_loopback(const char *peer)
