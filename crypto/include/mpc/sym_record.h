@@ -6,8 +6,8 @@
  *
  *  Encoding of the record: a map with exactly these keys in this order:
  *      v 1, key_id bin16, ver, access, modes, t, nodes: array of n [id, idh bin32], e_net,
- *      kcv bin 32*d, sid_f bin32 (both empty without mode F),
- *      S bin 33*n, pk bin33, sid_v bin32 (all empty without mode V)
+ *      sid bin32, kcv bin 32*d, sid_f bin32 (both empty without mode F),
+ *      S bin 33*n, pk bin33 (both empty without mode V)
  */
 #ifndef MPC_SYM_RECORD_H
 #define MPC_SYM_RECORD_H
@@ -29,13 +29,13 @@ struct mpc_sym_record {
     uint8_t modes;      /* MPC_SYM_F, _V or _FV */
     uint16_t t, n;
     struct mpc_peer nodes[MPC_NODES_MAX]; /* ids strictly ascending */
-    uint32_t e_net;                       /* epoch of the mode-V shares; 1 for a fresh version */
+    uint32_t e_net;                       /* epoch of the shares; 1 for a fresh version */
+    uint8_t sid[32];                      /* of the run that made this record */
     uint16_t n_sets;                      /* d, 0 without mode F */
     uint8_t kcv[MPC_SYM_SETS_MAX][32];
-    uint8_t sid_f[32];                /* of the run that made the replicated keys */
+    uint8_t sid_f[32]; /* of the run that made the replicated keys: kcv are made under it */
     uint8_t big_s[MPC_NODES_MAX][33]; /* S_i */
     uint8_t pk[33];
-    uint8_t sid_v[32]; /* of the run that made the mode-V shares */
 };
 
 /** The id under which DKG, CNFGEN, EPOCH and the vault know a version: the first 16 bytes of
@@ -51,7 +51,7 @@ QK_MUST_USE qk_err mpc_sym_record_decode(struct qk_bytes in, struct mpc_sym_reco
 /** H32("keyrec"; encoding): the rec of its EPOCH run. Use mpc_record_hash_bytes on bytes. */
 QK_MUST_USE qk_err mpc_sym_record_hash(const struct mpc_sym_record *rec, uint8_t out[static 32]);
 /** The EPOCH run that commits this record: sid, version id, base = e_net - 1, rec, t, ids; self is
- *  set as given. (sid_v where there is mode V, else sid_f.) */
+ *  set as given. */
 struct mpc_epoch_run;
 QK_MUST_USE qk_err mpc_sym_record_run(
     const struct mpc_sym_record *rec, uint16_t self, struct mpc_epoch_run *out);

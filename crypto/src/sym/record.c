@@ -52,7 +52,7 @@ static bool point_ok(const uint8_t enc[PT])
 static qk_err check_points(const struct mpc_sym_record *r)
 {
     if (!has(r, MPC_SYM_V)) {
-        QK_ENSURE(zeros(r->pk, PT) && zeros(r->sid_v, 32), QK_E_MALFORMED);
+        QK_ENSURE(zeros(r->pk, PT), QK_E_MALFORMED);
         return QK_OK;
     }
     for (size_t i = 0; i < r->n; i++) QK_ENSURE(point_ok(r->big_s[i]), QK_E_MALFORMED);
@@ -92,11 +92,11 @@ static qk_err pack_record(const struct mpc_sym_record *r, struct qk_buf *out)
         qk_pack_bin(out, QK_BYTES(r->nodes[i].idh));
     }
     qk_pack_key_uint(out, "e_net", r->e_net);
+    qk_pack_key_bin(out, "sid", QK_BYTES(r->sid));
     qk_pack_key_bin(out, "kcv", qk_bytes(r->kcv, (size_t)r->n_sets * 32));
     qk_pack_key_bin(out, "sid_f", qk_bytes(r->sid_f, f * 32));
     qk_pack_key_bin(out, "S", qk_bytes(r->big_s, v * r->n * PT));
     qk_pack_key_bin(out, "pk", qk_bytes(r->pk, v * PT));
-    qk_pack_key_bin(out, "sid_v", qk_bytes(r->sid_v, v * 32));
     return out->err;
 }
 
@@ -142,7 +142,7 @@ static qk_err read_nodes(struct qk_unpack *u, struct mpc_sym_record *r)
     r->n = (uint16_t)n;
     QK_TRY(qk_unpack_key_uint(u, "e_net", UINT32_MAX, &e_net));
     r->e_net = (uint32_t)e_net;
-    return QK_OK;
+    return qk_unpack_key_fixed(u, "sid", r->sid, 32);
 }
 
 static qk_err read_tail(struct qk_unpack *u, struct mpc_sym_record *r)
@@ -156,7 +156,6 @@ static qk_err read_tail(struct qk_unpack *u, struct mpc_sym_record *r)
     QK_TRY(qk_unpack_key_fixed(u, "sid_f", r->sid_f, f * 32));
     QK_TRY(qk_unpack_key_fixed(u, "S", r->big_s, v * r->n * PT));
     QK_TRY(qk_unpack_key_fixed(u, "pk", r->pk, v * PT));
-    QK_TRY(qk_unpack_key_fixed(u, "sid_v", r->sid_v, v * 32));
     return qk_unpack_end(u);
 }
 
@@ -189,7 +188,7 @@ qk_err mpc_sym_record_run(
     struct mpc_epoch_run run = {.base = rec->e_net - 1, .t = rec->t, .n = rec->n, .self = self};
     QK_TRY(mpc_sym_record_hash(rec, run.rec));
     QK_TRY(mpc_sym_version_id(run.key_id, rec->key_id, rec->ver));
-    memcpy(run.sid, has(rec, MPC_SYM_V) ? rec->sid_v : rec->sid_f, 32);
+    memcpy(run.sid, rec->sid, 32);
     for (size_t i = 0; i < rec->n; i++) run.ids[i] = rec->nodes[i].id;
     *out = run;
     return QK_OK;
@@ -203,7 +202,7 @@ qk_err mpc_sym_record_v(const struct mpc_sym_record *rec, struct mpc_key_record 
     memcpy(v.nodes, rec->nodes, sizeof v.nodes);
     for (size_t i = 0; i < rec->n; i++) memcpy(v.big_x[i], rec->big_s[i], PT);
     memcpy(v.pk, rec->pk, PT);
-    memcpy(v.sid, rec->sid_v, 32);
+    memcpy(v.sid, rec->sid, 32);
     *out = v;
     return QK_OK;
 }
