@@ -83,8 +83,8 @@ QK_MUST_USE qk_err mpc_sym_import_matches(
  *  session  as for CNFGEN; first import: e_net 0, rec zeros. Re-import: e_net of old, rec = hash
  *           of old, nodes and t of old
  *  spec     v is NULL, modes those of the part
- *  old      NULL at the first import. Else the record, which stays but for mode V: the dealer drew
- *           new coefficients, so S_i and sid_v are new and e_net is one higher
+ *  old      NULL at the first import. Else the record, whose kcv and pk stay: the dealer drew
+ *           new coefficients, so S_i are new; e_net is one higher and sid new
  *  part     copied
  *
  *  A part that does not fit its commitments or old, or is of another K than the others': class N,
