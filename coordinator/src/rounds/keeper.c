@@ -90,7 +90,7 @@ static void *run(void *arg)
         catch_up(k);
         look_for_due(k);
         struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += (long)TICK_MS * 1000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
@@ -112,7 +112,11 @@ qk_err coord_keeper_new(struct coord_keeper **out, const struct coord_keeper_con
         return QK_E_NOMEM;
     }
     (void)pthread_mutex_init(&k->mutex, NULL);
-    (void)pthread_cond_init(&k->wake, NULL);
+    pthread_condattr_t attr; /* a clock that is set back must not stop the keeper */
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&k->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
     if (pthread_create(&k->thread, NULL, run, k) != 0) {
         coord_promised_free(k->promised);
         free(k);

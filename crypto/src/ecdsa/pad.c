@@ -34,33 +34,46 @@ void pads_clear(struct pads *p)
     qk_wipe(p, sizeof *p);
 }
 
-static void xor_block(uint8_t *r, const uint8_t *a)
+/* Sixteen bytes as one value: xored a byte at a time they would be stored and loaded in pieces. */
+typedef uint64_t block_t __attribute__((vector_size(AES256_BLOCK)));
+
+static inline block_t block_load(const uint8_t *p)
 {
-    for (size_t i = 0; i < AES256_BLOCK; i++) r[i] ^= a[i];
+    block_t b;
+    memcpy(&b, p, sizeof b);
+    return b;
 }
 
-/* pi(x) + tau, tau = 16 j + i as a little-endian integer; j < 2^12. */
-static void tweak(uint8_t *out, const uint8_t *pi_x, unsigned j, size_t i)
+static inline void block_store(uint8_t *p, block_t b)
 {
-    unsigned tau = 16 * j + (unsigned)i;
-    memcpy(out, pi_x, AES256_BLOCK);
-    out[0] ^= (uint8_t)tau;
-    out[1] ^= (uint8_t)(tau >> 8);
+    memcpy(p, &b, sizeof b);
+}
+
+/* out = pi(x) + tau for n tweaks, tau = 16 j + i as a little-endian integer; j < 2^12. */
+static inline void add_tweaks(uint8_t *out, const uint8_t *pi_x, unsigned j, size_t n)
+{
+    block_t x = block_load(pi_x);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t tau[8] = {(uint8_t)(16 * j + i), (uint8_t)((16 * j + i) >> 8)};
+        block_t v = {0, 0};
+        memcpy(&v, tau, sizeof tau);
+        block_store(out + i * AES256_BLOCK, x ^ v);
+    }
 }
 
 /* The doubled-AES hash of 128-bit rows; blocks lie one row after the other in e. */
 static qk_err doubled(struct pads *p, uint16_t first, struct work *w)
 {
-    uint8_t *pi_x = w->row, *e = w->e;
     size_t n = p->n_blocks;
-    QK_TRY(aes256_blocks(&p->aes, pi_x, PAD_ROWS));
+    QK_TRY(aes256_blocks(&p->aes, w->row, PAD_ROWS));
     for (unsigned l = 0; l < PAD_ROWS; l++)
-        for (size_t i = 0; i < n; i++)
-            tweak(e + (l * n + i) * AES256_BLOCK, pi_x + l * AES256_BLOCK, first + l, i);
-    QK_TRY(aes256_blocks(&p->aes, e, PAD_ROWS * n));
-    for (size_t l = 0; l < PAD_ROWS; l++)
-        for (size_t i = 0; i < n; i++)
-            xor_block(e + (l * n + i) * AES256_BLOCK, pi_x + l * AES256_BLOCK);
+        add_tweaks(w->e + l * n * AES256_BLOCK, w->row + l * AES256_BLOCK, first + l, n);
+    QK_TRY(aes256_blocks(&p->aes, w->e, PAD_ROWS * n));
+    for (size_t l = 0; l < PAD_ROWS; l++) {
+        block_t x = block_load(w->row + l * AES256_BLOCK);
+        uint8_t *e = w->e + l * n * AES256_BLOCK;
+        for (size_t i = 0; i < n; i++, e += AES256_BLOCK) block_store(e, block_load(e) ^ x);
+    }
     return QK_OK;
 }
 
@@ -87,7 +100,8 @@ qk_err pads_of_rows(
     __attribute__((cleanup(work_wipe))) struct work w;
     size_t n = p->row_len, lh = p->c->lh;
     for (size_t l = 0; l < PAD_ROWS; l++)
-        for (size_t i = 0; i < n; i++) w.row[l * n + i] = rows[l * n + i] ^ flip[i];
+        for (size_t i = 0; i < n; i += AES256_BLOCK)
+            block_store(w.row + l * n + i, block_load(rows + l * n + i) ^ block_load(flip + i));
     QK_TRY(n == AES256_BLOCK ? doubled(p, first, &w) : keyed(p, first, &w));
     for (size_t l = 0; l < PAD_ROWS; l++) {
         const uint8_t *e = w.e + l * p->n_blocks * AES256_BLOCK;

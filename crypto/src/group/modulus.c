@@ -2,56 +2,57 @@
 
 #include <string.h>
 #include "ct.h"
-
-typedef unsigned __int128 u128;
+#include "word.h"
 
 #define INLINE static inline __attribute__((always_inline))
+/* Widths are constants: every index below is known once the loops are unrolled. */
+#define UNROLL _Pragma("GCC unroll 18")
 
 /* r = (top, t) - q if that is not negative, else t; (top, t) < 2q. */
 INLINE void reduce_once(
     uint64_t *r, const uint64_t *t, uint64_t top, const uint64_t *q, const unsigned n)
 {
     uint64_t d[MPC_SCALAR_WORDS];
-    uint64_t borrow = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)t[i] - q[i] - borrow;
-        d[i] = (uint64_t)v;
-        borrow = (uint64_t)(v >> 64) & 1;
-    }
+    uint8_t borrow = 0;
+    UNROLL for (unsigned i = 0; i < n; i++) borrow = word_sub(borrow, t[i], q[i], &d[i]);
     /* Keep t iff the subtraction went below zero, the top word included. */
     uint64_t keep = ct_mask_of_bit(borrow & (top ^ 1));
-    for (unsigned i = 0; i < n; i++) r[i] = ct_select(keep, t[i], d[i]);
-    for (unsigned i = n; i < MPC_SCALAR_WORDS; i++) r[i] = 0;
+    /* The barrier also keeps vector loads away from words that were just stored one by one. */
+    UNROLL for (unsigned i = 0; i < n; i++) r[i] = ct_select(ct_barrier(keep), t[i], d[i]);
+    UNROLL for (unsigned i = n; i < MPC_SCALAR_WORDS; i++) r[i] = 0;
     ct_wipe_local(d, sizeof d);
 }
 
-/* Montgomery multiplication, coarsely integrated operand scanning (Koc, Acar, Kaliski 1996). */
+/* Montgomery multiplication column by column (finely integrated product scanning of Koc, Acar,
+ * Kaliski 1996): each column is summed in three words, so carries never wait for each other. */
 INLINE void mont_mul_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a,
     const uint64_t *b, const unsigned n)
 {
-    uint64_t t[MPC_SCALAR_WORDS] = {0};
-    uint64_t top = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = 0;
-        for (unsigned j = 0; j < n; j++) {
-            v = (u128)a[j] * b[i] + t[j] + (uint64_t)(v >> 64);
-            t[j] = (uint64_t)v;
+    uint64_t k[MPC_SCALAR_WORDS], t[MPC_SCALAR_WORDS];
+    struct column col = {0, 0, 0};
+    UNROLL for (unsigned i = 0; i < n; i++)
+    {
+        UNROLL for (unsigned j = 0; j < i; j++)
+        {
+            column_mul(&col, a[j], b[i - j]);
+            column_mul(&col, k[j], m->q[i - j]);
         }
-        v = (u128)top + (uint64_t)(v >> 64);
-        uint64_t t_n = (uint64_t)v;
-        uint64_t t_n1 = (uint64_t)(v >> 64);
-
-        uint64_t k = t[0] * m->n0;
-        v = (u128)k * m->q[0] + t[0];
-        for (unsigned j = 1; j < n; j++) {
-            v = (u128)k * m->q[j] + t[j] + (uint64_t)(v >> 64);
-            t[j - 1] = (uint64_t)v;
-        }
-        v = (u128)t_n + (uint64_t)(v >> 64);
-        t[n - 1] = (uint64_t)v;
-        top = t_n1 + (uint64_t)(v >> 64);
+        column_mul(&col, a[i], b[0]);
+        k[i] = col.c0 * m->n0;
+        column_mul(&col, k[i], m->q[0]); /* the lowest word becomes zero */
+        column_shift(&col);
     }
-    reduce_once(r, t, top, m->q, n);
+    UNROLL for (unsigned i = n; i < 2 * n; i++)
+    {
+        UNROLL for (unsigned j = i - n + 1; j < n; j++)
+        {
+            column_mul(&col, a[j], b[i - j]);
+            column_mul(&col, k[j], m->q[i - j]);
+        }
+        t[i - n] = column_shift(&col);
+    }
+    reduce_once(r, t, col.c0, m->q, n);
+    ct_wipe_local(k, sizeof k);
     ct_wipe_local(t, sizeof t);
 }
 
@@ -75,19 +76,24 @@ void mpc_mont_mul(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, c
  * subtraction brings it below R. */
 INLINE void redc_n(const struct mpc_modulus *m, uint64_t *r, uint64_t *t, const unsigned n)
 {
-    uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t k = t[i] * m->n0;
-        u128 v = (u128)k * m->q[0] + t[i];
-        for (unsigned j = 1; j < n; j++) {
-            v = (u128)k * m->q[j] + t[i + j] + (uint64_t)(v >> 64);
-            t[i + j] = (uint64_t)v;
-        }
-        v = (u128)t[i + n] + carry + (uint64_t)(v >> 64);
-        t[i + n] = (uint64_t)v;
-        carry = (uint64_t)(v >> 64);
+    uint64_t k[MPC_SCALAR_WORDS];
+    struct column col = {0, 0, 0};
+    UNROLL for (unsigned i = 0; i < n; i++)
+    {
+        column_add(&col, t[i]);
+        UNROLL for (unsigned j = 0; j < i; j++) column_mul(&col, k[j], m->q[i - j]);
+        k[i] = col.c0 * m->n0;
+        column_mul(&col, k[i], m->q[0]);
+        column_shift(&col);
     }
-    reduce_once(r, t + n, carry, m->q, n);
+    UNROLL for (unsigned i = n; i < 2 * n; i++)
+    {
+        column_add(&col, t[i]);
+        UNROLL for (unsigned j = i - n + 1; j < n; j++) column_mul(&col, k[j], m->q[i - j]);
+        t[i] = column_shift(&col);
+    }
+    reduce_once(r, t + n, col.c0, m->q, n);
+    ct_wipe_local(k, sizeof k);
 }
 
 void mpc_mont_redc(const struct mpc_modulus *m, uint64_t *r, uint64_t *t)
@@ -115,33 +121,27 @@ void mpc_mod_once(const struct mpc_modulus *m, uint64_t *r)
  * mu makes less than one. */
 INLINE void barrett_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *t, const unsigned n)
 {
-    uint64_t p[6] = {0}, sub[MPC_SCALAR_WORDS + 1] = {0};
-    for (unsigned i = 0; i < 3; i++) {
-        u128 v = 0;
-        for (unsigned j = 0; j < 3; j++) {
-            v = (u128)t[n - 1 + j] * m->mu[i] + p[i + j] + (uint64_t)(v >> 64);
-            p[i + j] = (uint64_t)v;
-        }
-        p[i + 3] = (uint64_t)(v >> 64);
+    uint64_t est[6], rest[MPC_SCALAR_WORDS + 1];
+    struct column col = {0, 0, 0};
+    UNROLL for (unsigned i = 0; i < 5; i++)
+    {
+        UNROLL for (unsigned j = i < 3 ? 0 : i - 2; j <= i && j < 3; j++)
+            column_mul(&col, t[n - 1 + j], m->mu[i - j]);
+        est[i] = column_shift(&col);
     }
-    /* est * q, the low n + 1 words; est is p[3..5] */
-    for (unsigned i = 0; i < 3; i++) {
-        u128 v = 0;
-        for (unsigned j = 0; j < n && i + j <= n; j++) {
-            v = (u128)m->q[j] * p[3 + i] + sub[i + j] + (uint64_t)(v >> 64);
-            sub[i + j] = (uint64_t)v;
-        }
-        if (i == 0) sub[n] = (uint64_t)(v >> 64);
+    est[5] = col.c0;
+    /* t - est * q in n + 1 words, which hold it; est is est[3..5] */
+    uint8_t borrow = 0;
+    col = (struct column){0, 0, 0};
+    UNROLL for (unsigned i = 0; i <= n; i++)
+    {
+        UNROLL for (unsigned j = 0; j < 3 && j <= i; j++) if (i - j < n)
+            column_mul(&col, est[3 + j], m->q[i - j]);
+        borrow = word_sub(borrow, t[i], column_shift(&col), &rest[i]);
     }
-    uint64_t borrow = 0;
-    for (unsigned i = 0; i <= n; i++) {
-        u128 v = (u128)t[i] - sub[i] - borrow;
-        sub[i] = (uint64_t)v;
-        borrow = (uint64_t)(v >> 64) & 1;
-    }
-    reduce_once(r, sub, sub[n], m->q, n);
-    ct_wipe_local(p, sizeof p);
-    ct_wipe_local(sub, sizeof sub);
+    reduce_once(r, rest, rest[n], m->q, n);
+    ct_wipe_local(est, sizeof est);
+    ct_wipe_local(rest, sizeof rest);
 }
 
 void mpc_mod_barrett(const struct mpc_modulus *m, uint64_t *r, const uint64_t *t)
@@ -163,12 +163,8 @@ INLINE void mod_add_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *
     const uint64_t *b, const unsigned n)
 {
     uint64_t t[MPC_SCALAR_WORDS];
-    uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)a[i] + b[i] + carry;
-        t[i] = (uint64_t)v;
-        carry = (uint64_t)(v >> 64);
-    }
+    uint8_t carry = 0;
+    UNROLL for (unsigned i = 0; i < n; i++) carry = word_add(carry, a[i], b[i], &t[i]);
     reduce_once(r, t, carry, m->q, n);
     ct_wipe_local(t, sizeof t);
 }
@@ -191,21 +187,13 @@ void mpc_mod_add(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, co
 INLINE void mod_sub_n(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a,
     const uint64_t *b, const unsigned n)
 {
-    uint64_t t[MPC_SCALAR_WORDS] = {0};
-    uint64_t borrow = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)a[i] - b[i] - borrow;
-        t[i] = (uint64_t)v;
-        borrow = (uint64_t)(v >> 64) & 1;
-    }
+    uint64_t t[MPC_SCALAR_WORDS];
+    uint8_t borrow = 0, carry = 0;
+    UNROLL for (unsigned i = 0; i < n; i++) borrow = word_sub(borrow, a[i], b[i], &t[i]);
     uint64_t below = ct_mask_of_bit(borrow);
-    uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)t[i] + (m->q[i] & below) + carry;
-        t[i] = (uint64_t)v;
-        carry = (uint64_t)(v >> 64);
-    }
-    memcpy(r, t, sizeof t);
+    UNROLL for (unsigned i = 0; i < n; i++) carry =
+        word_add(carry, t[i], m->q[i] & ct_barrier(below), &r[i]);
+    UNROLL for (unsigned i = n; i < MPC_SCALAR_WORDS; i++) r[i] = 0;
     ct_wipe_local(t, sizeof t);
 }
 
@@ -226,10 +214,8 @@ void mpc_mod_sub(const struct mpc_modulus *m, uint64_t *r, const uint64_t *a, co
 
 uint64_t mpc_words_less(const uint64_t *a, const uint64_t *b, unsigned n)
 {
-    uint64_t borrow = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)a[i] - b[i] - borrow;
-        borrow = (uint64_t)(v >> 64) & 1;
-    }
+    uint64_t d;
+    uint8_t borrow = 0;
+    for (unsigned i = 0; i < n; i++) borrow = word_sub(borrow, a[i], b[i], &d);
     return ct_mask_of_bit(borrow);
 }

@@ -38,6 +38,20 @@ static inline void wide_wipe(struct wide *v)
     ct_wipe_local(v, sizeof *v);
 }
 
+/* c->lh bytes, the usual length, and the bound of mpc_mod_barrett. */
+static inline void reduce_lh(const struct mpc_curve *c, struct mpc_scalar *r, const uint8_t *in)
+{
+    uint64_t t[MPC_SCALAR_WORDS + 2];
+    size_t whole = c->lh / 8u, rest = c->lh % 8u;
+    for (size_t i = 0; i < whole; i++) t[i] = qk_get_u64(in + c->lh - 8 * (i + 1));
+    if (rest > 0) {
+        t[whole] = 0;
+        for (size_t i = 0; i < rest; i++) t[whole] = t[whole] << 8 | in[i];
+    }
+    mpc_mod_barrett(mpc_modulus_of(c), r->w, t);
+    ct_wipe_local(t, sizeof t);
+}
+
 /* v mod q = (v/R mod q) * (R^2 mod q) / R: a Montgomery reduction and a product. For v < R^2
  * the reduction is below R (below q only for v < q*R), and that is all the product asks for. */
 qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct qk_bytes in)
@@ -46,12 +60,12 @@ qk_err mpc_scalar_reduce(const struct mpc_curve *c, struct mpc_scalar *r, struct
     const struct mpc_modulus *m = mpc_modulus_of(c);
     /* 82 bytes need 11 words; secp256k1 and P-256 take at most two times 4. */
     QK_ENSURE(in.len <= 16 * (size_t)m->n, QK_E_STATE);
-    __attribute__((cleanup(wide_wipe))) struct wide v = {{0}};
-    load(v.w, in.p, in.len);
-    if (in.len == c->lh) { /* the usual length, and the bound of mpc_mod_barrett */
-        mpc_mod_barrett(m, r->w, v.w);
+    if (in.len == c->lh) {
+        reduce_lh(c, r, in.p);
         return QK_OK;
     }
+    __attribute__((cleanup(wide_wipe))) struct wide v = {{0}};
+    load(v.w, in.p, in.len);
     mpc_mont_redc(m, r->w, v.w);
     mpc_mont_mul(m, r->w, r->w, m->r2);
     return QK_OK;

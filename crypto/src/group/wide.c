@@ -3,10 +3,10 @@
 #include "ct.h"
 #include "modulus.h"
 #include "qk/secret.h"
-
-typedef unsigned __int128 u128;
+#include "word.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 17")
 
 void mpc_wide_wipe(struct mpc_wide *v)
 {
@@ -15,18 +15,17 @@ void mpc_wide_wipe(struct mpc_wide *v)
 
 INLINE void mul_add_n(uint64_t *s, const uint64_t *a, const uint64_t *b, const unsigned n)
 {
-    uint64_t above = 0; /* carry into word i + n + 1 */
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = 0;
-        for (unsigned j = 0; j < n; j++) {
-            v = (u128)a[j] * b[i] + s[i + j] + (uint64_t)(v >> 64);
-            s[i + j] = (uint64_t)v;
-        }
-        v = (u128)s[i + n] + above + (uint64_t)(v >> 64);
-        s[i + n] = (uint64_t)v;
-        above = (uint64_t)(v >> 64);
+    struct column col = {0, 0, 0};
+    UNROLL for (unsigned i = 0; i < 2 * n - 1; i++)
+    {
+        column_add(&col, s[i]);
+        UNROLL for (unsigned j = i < n ? 0 : i - n + 1; j <= i && j < n; j++)
+            column_mul(&col, a[j], b[i - j]);
+        s[i] = column_shift(&col);
     }
-    s[2 * n] += above;
+    column_add(&col, s[2 * n - 1]);
+    s[2 * n - 1] = column_shift(&col);
+    s[2 * n] += col.c0;
 }
 
 /* One copy for each width, as in modulus.c. */
@@ -49,12 +48,9 @@ void mpc_wide_mul_add(const struct mpc_curve *c, struct mpc_wide *sum, const str
 void mpc_wide_add_mont(const struct mpc_curve *c, struct mpc_wide *sum, const struct mpc_scalar *a)
 {
     unsigned n = c->n_words;
-    uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 v = (u128)sum->w[n + i] + a->w[i] + carry;
-        sum->w[n + i] = (uint64_t)v;
-        carry = (uint64_t)(v >> 64);
-    }
+    uint8_t carry = 0;
+    for (unsigned i = 0; i < n; i++)
+        carry = word_add(carry, sum->w[n + i], a->w[i], &sum->w[n + i]);
     sum->w[2 * n] += carry;
 }
 
@@ -69,7 +65,7 @@ void mpc_wide_redc(const struct mpc_curve *c, struct mpc_scalar *r, struct mpc_w
     mpc_mont_redc(m, r->w, sum->w);
     mpc_mod_once(m, r->w);
     for (unsigned i = 0; i < m->n; i++) {
-        u128 v = (u128)m->r1[i] * top + carry;
+        word2 v = (word2)m->r1[i] * top + carry;
         high.w[i] = (uint64_t)v;
         carry = (uint64_t)(v >> 64);
     }
