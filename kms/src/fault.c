@@ -189,3 +189,18 @@ qk_err kms_fault_from_parts(
     out->message[message.len] = 0;
     return QK_OK;
 }
+
+static bool begins(struct qk_bytes text, const char *with)
+{
+    size_t len = strlen(with);
+    return text.len >= len && memcmp(text.p, with, len) == 0;
+}
+
+struct qk_bytes kms_fault_log_text(struct qk_bytes type, struct qk_bytes message)
+{
+    bool repeats =
+        qk_bytes_is(type, "IncompleteSignatureException") ||
+        (qk_bytes_is(type, "InvalidSignatureException") && begins(message, "Credential "));
+    return repeats && message.len > 0 ? qk_str("(not kept: repeats the Authorization header)")
+                                      : message;
+}

@@ -10,6 +10,15 @@ sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
 app_secret=$(sed -n "s/^export AWS_SECRET_ACCESS_KEY='\(.*\)'$/\1/p" "$WORK/app.env")
 [ ${#app_secret} = 40 ] || fail "app.env holds no secret"
 equal "app.env is private" "$(stat -c %a "$WORK/app.env")" 600
+# Callers who put their secret where it does not belong are told so, with their own words; no log keeps them.
+misplaced() { # AUTHORIZATION WANTED-ERROR
+    curl -s -m 20 --cacert "$LOCAL/ca.crt" -H "Authorization: $1" -H 'X-Amz-Target: TrentService.ListKeys' \
+        -H 'Content-Type: application/x-amz-json-1.1' -H "X-Amz-Date: $(date -u +%Y%m%dT%H%M%SZ)" -d '{}' "$ENDPOINT" >"$WORK/told"
+    equal "a secret in the Authorization header" "$(jq -r .__type "$WORK/told")" "$2"
+    grep -qF "$AWS_SECRET_ACCESS_KEY" "$WORK/told" || fail "the caller is not told what was wrong"
+}
+misplaced "Bearer $AWS_SECRET_ACCESS_KEY" IncompleteSignatureException
+misplaced "AWS4-HMAC-SHA256 Credential=$AWS_SECRET_ACCESS_KEY, SignedHeaders=host, Signature=0" IncompleteSignatureException
 "$ROOT/deploy/down" >/dev/null
 
 for secret in "$AWS_SECRET_ACCESS_KEY" "$app_secret"; do

@@ -190,7 +190,8 @@ static json_t *event(const struct coord_op *op, const struct coord_http_request 
     return o;
 }
 
-/* errorCode and errorMessage as the caller got them. */
+/* errorCode and errorMessage as the caller got them, unless the text repeats what is not for logs.
+ */
 static void put_error(json_t *o, const struct coord_answer *answer)
 {
     if (answer->error_type == NULL) return;
@@ -199,7 +200,11 @@ static void put_error(json_t *o, const struct coord_answer *answer)
     struct qk_bytes b = qk_buf_view(&answer->body);
     json_t *body = json_loadb((const char *)b.p, b.len, 0, &e);
     json_t *message = json_object_get(body, "message");
-    if (json_is_string(message)) (void)json_object_set(o, "errorMessage", message);
+    if (json_is_string(message)) {
+        struct qk_bytes kept =
+            kms_fault_log_text(qk_str(answer->error_type), qk_str(json_string_value(message)));
+        (void)json_object_set_new(o, "errorMessage", text(kept, KMS_FAULT_TEXT_MAX));
+    }
     json_decref(body);
 }
 

@@ -52,6 +52,11 @@ static const char *outcome_text(enum wire_answer_status status)
     return "?";
 }
 
+static struct qk_bytes log_text(const struct node_op *op)
+{
+    return kms_fault_log_text(op->answer.fault_type, op->answer.fault_message);
+}
+
 static void entry_of(const struct node_op *op, enum wire_answer_status status,
     char key[static KMS_UUID_LEN + 1], struct node_audit_entry *entry)
 {
@@ -66,7 +71,7 @@ static void entry_of(const struct node_op *op, enum wire_answer_status status,
         .operation = qk_str(op->req_parsed ? kms_op_info(op->req.op)->name : ""),
         .key = qk_str(key),
         .reason = status == WIRE_ANSWER_FAULT ? op->fault.type : NULL,
-        .detail = status == WIRE_ANSWER_OK ? qk_str("") : op->answer.fault_message};
+        .detail = status == WIRE_ANSWER_OK ? qk_str("") : log_text(op)};
 }
 
 qk_err node_op_audit_ahead(struct node_op *op)
@@ -87,7 +92,7 @@ static qk_err audit(struct node_op *op, uint64_t took_ms)
     qk_log(status == WIRE_ANSWER_OK ? QK_DEBUG : QK_INFO, "call",
         QK_F_STR("request", op->call.request_id), QK_F_TEXT("op", entry.operation),
         QK_F_STR("caller", op->principal), QK_F_STR("outcome", outcome_text(status)),
-        QK_F_TEXT("type", op->answer.fault_type), QK_F_TEXT("text", op->answer.fault_message),
+        QK_F_TEXT("type", op->answer.fault_type), QK_F_TEXT("text", log_text(op)),
         QK_F_INT("ms", took_ms));
     if (status == WIRE_ANSWER_NEED || status == WIRE_ANSWER_STALE) return QK_OK;
     if (status == WIRE_ANSWER_OK && op->audit_seq > 0)

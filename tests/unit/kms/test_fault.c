@@ -113,3 +113,21 @@ QK_TEST(fault, bytes_that_are_not_utf8_are_not_echoed)
     qk_assert_err(kms_fault_set(&f, "NotFoundException", "b\xc3\xa9"), QK_E_DENIED);
     cr_assert_str_eq(f.message, "b\xc3\xa9");
 }
+
+QK_TEST(fault, texts_that_repeat_the_authorization_header_are_not_for_logs)
+{
+    static const struct {
+        const char *type, *message;
+        bool kept;
+    } rows[] = {
+        {"IncompleteSignatureException", "'x' not a valid key=value pair", false},
+        {"InvalidSignatureException", "Credential should be scoped to a valid region.", false},
+        {"InvalidSignatureException", "Signature expired: ...", true},
+        {"ValidationException", "1 validation error", true},
+        {"IncompleteSignatureException", "", true},
+    };
+    for (size_t i = 0; i < QK_COUNT(rows); i++) {
+        struct qk_bytes text = kms_fault_log_text(qk_str(rows[i].type), qk_str(rows[i].message));
+        cr_expect_eq(qk_bytes_is(text, rows[i].message), rows[i].kept, "%s", rows[i].message);
+    }
+}
