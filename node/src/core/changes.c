@@ -4,6 +4,7 @@
 #include "qk/clock.h"
 #include "core/daykeys.h"
 #include "core/keygen.h"
+#include "core/pending.h"
 #include "vault/records.h"
 #include <openssl/evp.h>
 
@@ -41,7 +42,11 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
         .now_ms = qk_now_ms(),
         .hold_ms = hold_ms(node, r)};
     memcpy(p.hash, r->hash, 32);
-    QK_TRY(node_vault_promise(node->vault, &p)); /* before the signature leaves */
+    bool added;
+    QK_TRY(node_pending_sign(node, r, p.record, sig, &added));
+    qk_err err = node_vault_promise(node->vault, &p); /* before the signature leaves */
+    if (err != QK_OK && added) node_pending_withdraw(node, r);
+    QK_TRY(err);
     where->sig_at = op->out.len;
     qk_buf_add(&op->out, sig, sizeof sig);
     return op->out.err;

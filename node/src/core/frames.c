@@ -6,6 +6,7 @@
 #include "core/daykeys.h"
 #include "core/epochs.h"
 #include "core/opens.h"
+#include "core/pending.h"
 #include "core/quarantine.h"
 #include "core/sessions.h"
 
@@ -51,6 +52,9 @@ static void on_frame(void *arg)
     case NODE_FRAME_OPEN:
         node_opens_receive(in->node, in->from, body);
         break;
+    case NODE_FRAME_CHANGE:
+        node_pending_receive(in->node, in->from, body);
+        break;
     default:
         break;
     }
@@ -77,7 +81,7 @@ static bool enter(struct node *node, struct incoming *in)
 void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
 {
     struct node *node = ctx;
-    if (bytes.len < 1 || bytes.p[0] < NODE_FRAME_MPC || bytes.p[0] > NODE_FRAME_OPEN) {
+    if (bytes.len < 1 || bytes.p[0] < NODE_FRAME_MPC || bytes.p[0] > NODE_FRAME_LAST) {
         qk_log(QK_WARN, "frame.unknown", QK_F_INT("peer", from));
         return;
     }
@@ -97,4 +101,5 @@ void node_frames_on_peer(void *ctx, uint16_t id, bool up)
     struct node *node = ctx;
     qk_log(QK_INFO, up ? "peer.up" : "peer.down", QK_F_INT("peer", id));
     if (up) node_epochs_on_peer(node);
+    if (up) node_pending_on_peer(node);
 }

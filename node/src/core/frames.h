@@ -5,6 +5,7 @@
  *      3 ASK      u32 number, DPRF request (mpc/dprf.h): a partial of the system key, please
  *      4 PARTIAL  u32 number, 131 bytes: the answer to ASK; empty when refused
  *      5 OPEN     canonical msgpack: let us start a session of our own accord (opens.h)
+ *      6 CHANGE   canonical msgpack: signatures on changes whose outcome is open (pending.h)
  *
  *  A frame that does not decode is counted and dropped; it never ends anything that runs.
  */
@@ -18,7 +19,9 @@ enum node_frame {
     NODE_FRAME_EPOCH,
     NODE_FRAME_ASK,
     NODE_FRAME_PARTIAL,
-    NODE_FRAME_OPEN
+    NODE_FRAME_OPEN,
+    NODE_FRAME_CHANGE,
+    NODE_FRAME_LAST = NODE_FRAME_CHANGE
 };
 
 /** Queue type || body for a peer; errors of wire_mesh_send. Any thread. */

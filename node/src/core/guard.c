@@ -3,6 +3,7 @@
 #include "qk/clock.h"
 #include "core/evidence.h"
 #include "core/daykeys.h"
+#include "core/pending.h"
 
 /* ---- answers ---- */
 
@@ -278,6 +279,17 @@ static enum node_verdict caller_records(struct node_op *op)
     return node_op_fault(op);
 }
 
+/* This node has signed a change that shuts off the key or the caller's access key, and does not
+ * know what has become of it (pending.h). */
+static bool signed_away(struct node_op *op)
+{
+    const struct kms_record *credential = op->recs.slot[KMS_SLOT_CREDENTIAL];
+    if (!op->by_operator && node_pending_forbids(op->node, KMS_KIND_CREDENTIAL, credential->id))
+        return true;
+    return op->decision.kind == KMS_DO_SIGN &&
+           node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.key->id);
+}
+
 enum node_verdict node_guard(struct node_op *op)
 {
     set_context(op);
@@ -291,5 +303,7 @@ enum node_verdict node_guard(struct node_op *op)
     if (kms_decide(&op->ctx, op->by_operator, &op->req, &op->recs, op->has_prop ? &op->prop : NULL,
             &op->decision, &op->fault) != QK_OK)
         return node_op_fault(op);
+    if (signed_away(op))
+        return node_op_stop(op, WIRE_ANSWER_RETRY, "a change that forbids this is under way");
     return NODE_GO;
 }

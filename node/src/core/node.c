@@ -10,6 +10,7 @@
 #include "core/frames.h"
 #include "core/keys.h"
 #include "core/opens.h"
+#include "core/pending.h"
 #include "core/presigs.h"
 #include "core/quarantine.h"
 #include "core/records.h"
@@ -83,6 +84,7 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_epochs_new(&node->epochs, node));
     QK_TRY(node_opens_new(&node->opens));
     QK_TRY(node_presigs_new(&node->presigs, node));
+    QK_TRY(node_pending_new(&node->pending));
     QK_TRY(qk_pool_new(&node->frames, "frames", (unsigned)node->conf.threads, node->conf.max_jobs));
     QK_TRY(qk_pool_new(&node->ops, "ops", OPS_THREADS, node->conf.max_jobs));
     QK_TRY(qk_pool_new(&node->asks, "asks", NODE_ASKS_THREADS, node->conf.max_jobs));
@@ -134,6 +136,7 @@ static qk_err start(
     QK_TRY(make_parts(node));
     QK_TRY(node_quarantine_load(node));
     QK_TRY(node_records_resume(node));
+    QK_TRY(node_pending_load(node));
     QK_TRY(open_network(node, why, why_len));
     return node_harden_syscalls(node->conf.seccomp_mode);
 }
@@ -179,6 +182,7 @@ void node_free(struct node *node)
     qk_pool_free(node->frames);
     wire_mesh_free(node->mesh); /* last: whatever ran until here may have sent */
     node_presigs_free(node->presigs);
+    node_pending_free(node->pending);
     node_opens_free(node->opens);
     node_epochs_free(node->epochs);
     node_keys_free(node->keys);
@@ -203,6 +207,7 @@ void node_tick(struct node *node)
         node_epochs_tick(node);
         node_opens_tick(node);
         node_presigs_tick(node);
+        node_pending_tick(node);
     }
     if (node_audit_flush(node->audit) != QK_OK) qk_log(QK_ERROR, "audit.flush");
 }

@@ -4,6 +4,7 @@
 #include "qk/clock.h"
 #include "core/evidence.h"
 #include "core/keys.h"
+#include "core/pending.h"
 #include "core/presigs.h"
 #include "vault/records.h"
 #include "vault/shares.h"
@@ -236,6 +237,7 @@ qk_err node_record_accept(struct node *node, struct qk_bytes certified, unsigned
     known = insert(node->records, known);
     err = store(node, known, patience_ms);
     const struct kms_record *r = &known->stored.r;
+    node_pending_settle(node, r);
     bool end = err == QK_OK && r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED;
     if (end) err = destroy_key(node, r);
     node_known_put(node, known);

@@ -3,6 +3,7 @@
 #include "qk/clock.h"
 #include "core/epochs.h"
 #include "core/opens.h"
+#include "core/pending.h"
 #include "core/presigs.h"
 #include "core/quarantine.h"
 #include "core/sessions.h"
@@ -45,14 +46,15 @@ void node_status_json(struct node *node, struct qk_buf *out)
     qk_buf_printf(out,
         "{\"NodeId\":%u,\"Version\":\"" QKMS_VERSION
         "\",\"Ready\":%s,\"Quarantine\":%s,\"UptimeSeconds\":%llu,"
-        "\"Shares\":%llu,\"OpenKeys\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%zu,"
+        "\"Shares\":%llu,\"OpenKeys\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%zu,\"OpenChanges\":%"
+        "zu,"
         "\"Presignatures\":%zu,\"VaultGeneration\":%llu,\"AuditEntries\":%llu,\"Peers\":[",
         node_self(node), node_ready(node) ? "true" : "false",
         node_quarantined(node) ? "true" : "false",
         (unsigned long long)((qk_mono_ms() - node->started_ms) / 1000), (unsigned long long)shares,
         node_keys_count(node), node_sessions_count(node), node_epochs_open(node),
-        node_presigs_count(node), (unsigned long long)node_vault_generation(node->vault),
-        (unsigned long long)head.seq);
+        node_pending_count(node), node_presigs_count(node),
+        (unsigned long long)node_vault_generation(node->vault), (unsigned long long)head.seq);
     bool first = true;
     for (size_t i = 0; i < node->cluster->n; i++) {
         uint16_t id = node->cluster->nodes[i].id;
