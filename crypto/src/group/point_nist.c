@@ -6,6 +6,8 @@
  * kept are not cleared between calls; BN_CTX_free clears them. */
 #include "point.h"
 
+#include "p384.h"
+
 #include <pthread.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -119,8 +121,65 @@ qk_err ec_neg(struct mpc_point *r, const struct mpc_point *a)
     return EC_POINT_invert(group(r->c), r->ec, ctx) == 1 ? QK_OK : QK_E_CRYPTO;
 }
 
+/* ---- P-384, which OpenSSL multiplies slowly ---- */
+
+static void affine_wipe(struct p384_affine *a)
+{
+    qk_wipe(a, sizeof *a);
+}
+
+#define AUTO_AFFINE(name) __attribute__((cleanup(affine_wipe))) struct p384_affine name = {{0}, {0}}
+
+/* The setter checks the curve equation: a fault in our arithmetic does not get past it. */
+static qk_err from_p384(struct mpc_point *r, const struct p384_affine *a, bool finite)
+{
+    AUTO_CTX(ctx);
+    AUTO_BN x = BN_bin2bn(a->x, sizeof a->x, NULL);
+    AUTO_BN y = BN_bin2bn(a->y, sizeof a->y, NULL);
+    QK_ENSURE(ctx != NULL && x != NULL && y != NULL, QK_E_NOMEM);
+    if (!finite) {
+        ec_set_infinity(r);
+        return QK_OK;
+    }
+    int ok = EC_POINT_set_affine_coordinates(group(r->c), r->ec, x, y, ctx);
+    return ok == 1 ? QK_OK : QK_E_CRYPTO;
+}
+
+static qk_err to_p384(struct p384_affine *r, const struct mpc_point *a)
+{
+    AUTO_CTX(ctx);
+    AUTO_BN x = BN_new();
+    AUTO_BN y = BN_new();
+    QK_ENSURE(ctx != NULL && x != NULL && y != NULL, QK_E_NOMEM);
+    int ok = EC_POINT_get_affine_coordinates(group(a->c), a->ec, x, y, ctx);
+    QK_ENSURE(ok == 1, QK_E_CRYPTO);
+    bool fits = BN_bn2binpad(x, r->x, sizeof r->x) == sizeof r->x &&
+                BN_bn2binpad(y, r->y, sizeof r->y) == sizeof r->y;
+    return fits ? QK_OK : QK_E_CRYPTO;
+}
+
+static qk_err mul_base_p384(struct mpc_point *r, const struct mpc_scalar *k)
+{
+    AUTO_AFFINE(v);
+    bool finite = p384_mul_base(&v, k);
+    return from_p384(r, &v, finite);
+}
+
+static qk_err mul_p384(struct mpc_point *r, const struct mpc_scalar *k, const struct mpc_point *a)
+{
+    AUTO_AFFINE(v);
+    if (ec_is_infinity(a)) {
+        ec_set_infinity(r);
+        return QK_OK;
+    }
+    QK_TRY(to_p384(&v, a));
+    bool finite = p384_mul(&v, k, &v);
+    return from_p384(r, &v, finite);
+}
+
 qk_err ec_mul_base(struct mpc_point *r, const struct mpc_scalar *k)
 {
+    if (r->c->id == MPC_P384) return mul_base_p384(r, k);
     AUTO_CTX(ctx);
     AUTO_BN bn = to_bn(r->c, k);
     QK_ENSURE(ctx != NULL && bn != NULL, QK_E_NOMEM);
@@ -130,6 +189,7 @@ qk_err ec_mul_base(struct mpc_point *r, const struct mpc_scalar *k)
 
 qk_err ec_mul(struct mpc_point *r, const struct mpc_scalar *k, const struct mpc_point *a)
 {
+    if (r->c->id == MPC_P384) return mul_p384(r, k, a);
     AUTO_CTX(ctx);
     AUTO_BN bn = to_bn(r->c, k);
     QK_ENSURE(ctx != NULL && bn != NULL, QK_E_NOMEM);

@@ -58,12 +58,36 @@ static inline __attribute__((always_inline)) void column_mul(
             : "rdx", "cc");
 }
 
+/** col -= a * b; columns are two's complement numbers then */
+static inline __attribute__((always_inline)) void column_mul_sub(
+    struct column *col, uint64_t a, uint64_t b)
+{
+    __asm__("mulq %[b]\n\t"
+            "subq %%rax, %[c0]\n\t"
+            "sbbq %%rdx, %[c1]\n\t"
+            "sbbq $0, %[c2]"
+            : [c0] "+r"(col->c0), [c1] "+r"(col->c1), [c2] "+r"(col->c2), "+a"(a)
+            : [b] WORD_OPERAND(b)
+            : "rdx", "cc");
+}
+
 /** col += a */
 static inline __attribute__((always_inline)) void column_add(struct column *col, uint64_t a)
 {
     __asm__("addq %[a], %[c0]\n\t"
             "adcq $0, %[c1]\n\t"
             "adcq $0, %[c2]"
+            : [c0] "+r"(col->c0), [c1] "+r"(col->c1), [c2] "+r"(col->c2)
+            : [a] WORD_OPERAND(a)
+            : "cc");
+}
+
+/** col -= a */
+static inline __attribute__((always_inline)) void column_sub(struct column *col, uint64_t a)
+{
+    __asm__("subq %[a], %[c0]\n\t"
+            "sbbq $0, %[c1]\n\t"
+            "sbbq $0, %[c2]"
             : [c0] "+r"(col->c0), [c1] "+r"(col->c1), [c2] "+r"(col->c2)
             : [a] WORD_OPERAND(a)
             : "cc");
@@ -101,6 +125,25 @@ static inline void column_add(struct column *col, uint64_t a)
 {
     column_add2(col, a);
 }
+
+static inline void column_sub2(struct column *col, word2 v)
+{
+    word2 low = ((word2)col->c1 << 64) | col->c0;
+    col->c2 -= low < v;
+    low -= v;
+    col->c0 = (uint64_t)low;
+    col->c1 = (uint64_t)(low >> 64);
+}
+
+static inline void column_mul_sub(struct column *col, uint64_t a, uint64_t b)
+{
+    column_sub2(col, (word2)a * b);
+}
+
+static inline void column_sub(struct column *col, uint64_t a)
+{
+    column_sub2(col, a);
+}
 #endif
 
 /** The lowest word of col, which then goes on to the next column. */
@@ -108,6 +151,14 @@ static inline uint64_t column_shift(struct column *col)
 {
     uint64_t low = col->c0;
     *col = (struct column){col->c1, col->c2, 0};
+    return low;
+}
+
+/** The same for a column that may be negative. */
+static inline uint64_t column_shift_signed(struct column *col)
+{
+    uint64_t low = col->c0;
+    *col = (struct column){col->c1, col->c2, 0 - (col->c2 >> 63)};
     return low;
 }
 
