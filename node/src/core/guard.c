@@ -307,3 +307,17 @@ enum node_verdict node_guard(struct node_op *op)
         return node_op_stop(op, WIRE_ANSWER_RETRY, "a change that forbids this is under way");
     return NODE_GO;
 }
+
+bool node_guard_still(struct node_op *op)
+{
+    for (size_t i = 0; i < KMS_SLOT_COUNT; i++) {
+        const struct kms_record *r = op->recs.slot[i];
+        struct node_known *now;
+        if (r == NULL) continue;
+        if (node_known_get(op->node, r->kind, r->id, &now) != QK_OK) return false;
+        bool same = now->stored.r.version == r->version;
+        node_known_put(op->node, now);
+        if (!same) return false;
+    }
+    return !signed_away(op);
+}

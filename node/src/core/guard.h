@@ -50,6 +50,10 @@ enum node_verdict {
 /** Decide. Blocks for the day key of the caller's credential when it is not cached. */
 enum node_verdict node_guard(struct node_op *op);
 
+/** Again, just before a result that cannot be taken back leaves: does what the decision rests on
+ * still stand? False if a newer record has been learnt, or a change signed, since node_guard. */
+bool node_guard_still(struct node_op *op);
+
 /** op->answer := FAULT with op->fault. */
 enum node_verdict node_op_fault(struct node_op *op);
 /** op->answer := status with a reason for the coordinator's log (static text). */

@@ -13,7 +13,8 @@ struct node_keys {
     struct node_key *list;
     size_t n;
     uint64_t clock;
-    uint64_t drops; /* keys that were destroyed */
+    uint64_t drops;       /* keys that were destroyed */
+    uint64_t setup_drops; /* setups that were poisoned or destroyed */
 };
 
 qk_err node_keys_new(struct node_keys **out)
@@ -201,6 +202,7 @@ qk_err node_key_setup(
     pthread_mutex_lock(&k->lock);
     struct mpc_ot_setup *have = key->setups[at];
     *out = have == NULL ? NULL : mpc_ot_setup_ref(have);
+    uint64_t drops = k->setup_drops;
     pthread_mutex_unlock(&k->lock);
     if (*out != NULL) return QK_OK;
     struct node_setup info;
@@ -210,9 +212,13 @@ qk_err node_key_setup(
     QK_TRY(binding_for(node, &key->rec, key->rec_hash, peer, &want));
     QK_TRY(load_setup(node, &info, &want, out));
     pthread_mutex_lock(&k->lock);
-    if (key->setups[at] == NULL) key->setups[at] = mpc_ot_setup_ref(*out);
+    bool gone = k->setup_drops != drops; /* perhaps this very one, while it was being read */
+    if (!gone && key->setups[at] == NULL) key->setups[at] = mpc_ot_setup_ref(*out);
     pthread_mutex_unlock(&k->lock);
-    return QK_OK;
+    if (!gone) return QK_OK;
+    mpc_ot_setup_free(*out);
+    *out = NULL;
+    return QK_E_BUSY;
 }
 
 qk_err node_root_get(struct node *node, uint16_t peer, enum mpc_ot_class cls,
@@ -252,6 +258,7 @@ void node_keys_drop_setup(struct node *node, const uint8_t setup_id[static 32])
 {
     struct node_keys *k = node->keys;
     pthread_mutex_lock(&k->lock);
+    k->setup_drops++;
     for (struct node_key *key = k->list; key != NULL; key = key->next)
         for (size_t i = 0; i < QK_COUNT(key->setups); i++) {
             struct mpc_ot_setup *s = key->setups[i];

@@ -35,7 +35,8 @@ QK_MUST_USE qk_err node_key_get(
 void node_key_put(struct node *node, struct node_key *key);
 
 /** A reference to the usable setup with a peer (mpc_ot_setup_free it). QK_E_NOT_FOUND: there is
- *  none, or it is poisoned: a new one has to be made. */
+ *  none, or it is poisoned: a new one has to be made. QK_E_BUSY: a setup was poisoned meanwhile;
+ * ask again. */
 QK_MUST_USE qk_err node_key_setup(
     struct node *node, struct node_key *key, uint16_t peer, struct mpc_ot_setup **out);
 /** The newest usable root of a pair and class; key_id etc. of its binding are zero. */

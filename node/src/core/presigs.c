@@ -187,14 +187,17 @@ qk_err node_presigs_add(struct node *node, const struct node_key *key, const uin
     return QK_E_BUSY;
 }
 
-/* Unlink the entry named sid from wherever it is. */
-static struct mpc_presig *take(struct node_presigs *p, const uint8_t sid[static 32])
+/* Unlink the entry named sid from wherever it is. The ticker wipes what is too old, but may be
+ * late: *fresh says whether it may be used. */
+static struct mpc_presig *take(struct node_presigs *p, const uint8_t sid[static 32], bool *fresh)
 {
+    uint64_t now = qk_mono_ms();
     for (struct group *g = p->list; g != NULL; g = g->next)
         for (struct entry **at = &g->free; *at != NULL; at = &(*at)->next) {
             struct entry *e = *at;
             if (memcmp(mpc_presig_sid(e->presig), sid, 32) != 0) continue;
             struct mpc_presig *presig = e->presig;
+            *fresh = now - e->made_ms < p->age_ms;
             *at = e->next;
             g->n_free--;
             p->n_free--;
@@ -210,10 +213,12 @@ qk_err node_presig_use(struct node *node, const uint8_t sid[static 32],
 {
     struct node_presigs *p = node->presigs;
     pthread_mutex_lock(&p->lock);
-    struct mpc_presig *presig = take(p, sid);
+    bool fresh = false;
+    struct mpc_presig *presig = take(p, sid, &fresh);
     pthread_mutex_unlock(&p->lock);
     QK_ENSURE(presig != NULL, QK_E_NOT_FOUND);
-    qk_err err = mpc_presig_use(presig, rec, signers, n, digest, req, part);
+    qk_err err =
+        fresh ? mpc_presig_use(presig, rec, signers, n, digest, req, part) : QK_E_NOT_FOUND;
     mpc_presig_free(presig);
     return err;
 }

@@ -97,6 +97,7 @@ void node_sign(struct node_op *op)
     qk_err err = node_key_get(op->node, op->decision.key->key.key_id, &key);
     if (err == QK_OK) {
         err = make_part(op, key, &part);
+        if (err == QK_OK && !node_guard_still(op)) err = QK_E_DENIED; /* learnt during the rounds */
         if (err == QK_OK) {
             size_t len = mpc_ecdsa_part_len(key->rec.curve);
             uint8_t *at = qk_buf_extend(&op->out, len);

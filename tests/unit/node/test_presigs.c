@@ -177,6 +177,21 @@ QK_TEST(presigs, E_20_expired_ones_go_and_the_total_is_bounded)
     free_key(&k);
 }
 
+QK_TEST(presigs, E_20_an_expired_one_is_not_spent_before_the_ticker_comes)
+{
+    struct key k;
+    make_key(&k);
+    struct node *node = make_node(&k, 64, 64, 0);
+    struct mpc_presig *presig = presign(&k);
+    uint8_t sid[32];
+    memcpy(sid, mpc_presig_sid(presig), 32);
+    qk_assert_ok(node_presigs_add(node, &k.node_key, ids, 2, presig));
+    qk_assert_err(spend(node, &k, sid), QK_E_NOT_FOUND); /* E-20 */
+    cr_expect_eq(node_presigs_count(node), 0, "E-20: and it is gone");
+    free_node(node);
+    free_key(&k);
+}
+
 /* E-18, E-7: what a poisoned setup or a lost key leaves behind cannot be spent. */
 QK_TEST(presigs, E_18_poison_and_loss_of_the_key_burn)
 {
