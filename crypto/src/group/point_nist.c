@@ -6,6 +6,7 @@
  * kept are not cleared between calls; BN_CTX_free clears them. */
 #include "point.h"
 
+#include "p256_lift.h"
 #include "p384.h"
 
 #include <pthread.h>
@@ -219,6 +220,14 @@ qk_err ec_encode(uint8_t *out, const struct mpc_point *a, bool compressed)
     return got == len ? QK_OK : QK_E_CRYPTO;
 }
 
+/* The uncompressed form of a compressed P-256 point; in has its length and prefix. */
+static bool decompress_p256(uint8_t out[65], struct qk_bytes in)
+{
+    out[0] = 0x04;
+    for (size_t i = 0; i < 32; i++) out[1 + i] = in.p[1 + i];
+    return p256_lift_var(out + 33, in.p + 1, in.p[0] & 1);
+}
+
 /* EC_POINT_oct2point checks prefix, coordinate range and the curve equation. The result is built
  * aside, because r must stay as it was on failure. */
 qk_err ec_decode(struct mpc_point *r, struct qk_bytes in)
@@ -227,6 +236,11 @@ qk_err ec_decode(struct mpc_point *r, struct qk_bytes in)
     AUTO_CTX(ctx);
     AUTO_POINT p = EC_POINT_new(g);
     QK_ENSURE(ctx != NULL && p != NULL, QK_E_NOMEM);
+    uint8_t full[65];
+    if (r->c->id == MPC_P256 && in.len == 33) {
+        QK_ENSURE(decompress_p256(full, in), QK_E_MALFORMED);
+        in = QK_BYTES(full);
+    }
     ERR_set_mark();
     int ok = EC_POINT_oct2point(g, p, in.p, in.len, ctx);
     ERR_pop_to_mark();

@@ -152,3 +152,32 @@ QK_TEST(point_decode, what_is_encoded_decodes_to_the_same_point)
         }
     }
 }
+
+/* P-256 decompresses with our own square root; half of all x have no point. */
+QK_TEST(point_decode, C_3_p256_agrees_with_openssl_on_any_x)
+{
+    struct seeded rng = seeded_new("C_3_p256_agrees_with_openssl_on_any_x");
+    const struct mpc_curve *c = mpc_curve_get(MPC_P256);
+    EC_GROUP *g = EC_GROUP_new_by_curve_name(c->nid);
+    EC_POINT *ref = EC_POINT_new(g);
+    unsigned valid = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        uint8_t in[33] = {0}, got[65], want[65];
+        if (i >= 100) qk_assert_ok(qk_rng_fill(&rng.base, in, sizeof in));
+        if (i < 100) in[32] = (uint8_t)(i / 2); /* small x */
+        if (i >= 500) memset(in + 1, 0xff, 4);  /* x around p */
+        in[0] = (uint8_t)(2 + i % 2);
+        MPC_POINT(p);
+        qk_assert_ok(mpc_point_init(&p, c));
+        bool good = EC_POINT_oct2point(g, ref, in, sizeof in, NULL) == 1;
+        cr_assert_eq(mpc_point_decode_var(&p, QK_BYTES(in)), good ? QK_OK : QK_E_MALFORMED);
+        if (!good) continue;
+        valid++;
+        EC_POINT_point2oct(g, ref, POINT_CONVERSION_UNCOMPRESSED, want, sizeof want, NULL);
+        qk_assert_ok(mpc_point_encode_uncompressed(got, &p));
+        cr_assert_eq(memcmp(got, want, sizeof got), 0);
+    }
+    cr_assert(valid > 200 && valid < 400);
+    EC_POINT_free(ref);
+    EC_GROUP_free(g);
+}
