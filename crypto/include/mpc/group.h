@@ -136,7 +136,10 @@ void mpc_point_set_infinity(struct mpc_point *r);
 QK_MUST_USE qk_err mpc_point_set_generator(struct mpc_point *r);
 /** True iff O. Whether a computed point is O is public in every protocol here. */
 bool mpc_point_is_infinity(const struct mpc_point *a);
-/** Equality of public points. */
+/** Must these public points be equal? QK_OK; QK_E_PROOF if they are not; QK_E_STATE (of two curves)
+ *  and 5xx blame nobody: this is what checks of a peer's values use. */
+QK_MUST_USE qk_err mpc_point_check_eq_var(const struct mpc_point *a, const struct mpc_point *b);
+/** Are they? A failure of the machine counts as no. */
 bool mpc_point_eq_var(const struct mpc_point *a, const struct mpc_point *b);
 QK_MUST_USE qk_err mpc_point_add(
     struct mpc_point *r, const struct mpc_point *a, const struct mpc_point *b);

@@ -90,8 +90,9 @@ static qk_err take_share(struct mpc_party *party, size_t j, struct mpc_scalar *x
     QK_TRY(err);
     QK_TRY(mpc_point_mul_base(&left, &s));
     QK_TRY(mpc_point_poly_eval_var(&right, &st->points[j * party->s.t], party->s.t, party->s.self));
-    if (!mpc_point_eq_var(&left, &right))
-        return mpc_fail_p(party, peer(party, j), "D-4", QK_E_PROOF);
+    err = mpc_point_check_eq_var(&left, &right);
+    if (err == QK_E_PROOF) return mpc_fail_p(party, peer(party, j), "D-4", err);
+    QK_TRY(err);
     mpc_scalar_add(c, x, x, &s);
     return QK_OK;
 }

@@ -57,10 +57,16 @@ bool mpc_point_is_infinity(const struct mpc_point *a)
     return is_k1(a) ? a->k1_is_inf != 0 : ec_is_infinity(a);
 }
 
+qk_err mpc_point_check_eq_var(const struct mpc_point *a, const struct mpc_point *b)
+{
+    QK_ENSURE(same_curve(a, b), QK_E_STATE);
+    if (!is_k1(a)) return ec_check_eq_var(a, b);
+    return k1_eq_var(a, b) ? QK_OK : QK_E_PROOF;
+}
+
 bool mpc_point_eq_var(const struct mpc_point *a, const struct mpc_point *b)
 {
-    if (!same_curve(a, b)) return false;
-    return is_k1(a) ? k1_eq_var(a, b) : ec_eq_var(a, b);
+    return mpc_point_check_eq_var(a, b) == QK_OK;
 }
 
 qk_err mpc_point_add(struct mpc_point *r, const struct mpc_point *a, const struct mpc_point *b)

@@ -17,7 +17,7 @@ qk_err ec_copy(struct mpc_point *r, const struct mpc_point *a);
 void ec_set_infinity(struct mpc_point *r);
 qk_err ec_set_generator(struct mpc_point *r);
 bool ec_is_infinity(const struct mpc_point *a);
-bool ec_eq_var(const struct mpc_point *a, const struct mpc_point *b);
+qk_err ec_check_eq_var(const struct mpc_point *a, const struct mpc_point *b);
 qk_err ec_add(struct mpc_point *r, const struct mpc_point *a, const struct mpc_point *b);
 qk_err ec_neg(struct mpc_point *r, const struct mpc_point *a);
 qk_err ec_mul_base(struct mpc_point *r, const struct mpc_scalar *k);

@@ -101,10 +101,13 @@ bool ec_is_infinity(const struct mpc_point *a)
     return EC_POINT_is_at_infinity(group(a->c), a->ec) == 1;
 }
 
-bool ec_eq_var(const struct mpc_point *a, const struct mpc_point *b)
+qk_err ec_check_eq_var(const struct mpc_point *a, const struct mpc_point *b)
 {
     AUTO_CTX(ctx);
-    return ctx != NULL && EC_POINT_cmp(group(a->c), a->ec, b->ec, ctx) == 0;
+    QK_ENSURE(ctx != NULL, QK_E_NOMEM);
+    int cmp = EC_POINT_cmp(group(a->c), a->ec, b->ec, ctx);
+    QK_ENSURE(cmp >= 0, QK_E_CRYPTO);
+    return cmp == 0 ? QK_OK : QK_E_PROOF;
 }
 
 qk_err ec_add(struct mpc_point *r, const struct mpc_point *a, const struct mpc_point *b)

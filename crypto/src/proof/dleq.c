@@ -59,7 +59,7 @@ static qk_err check_base(const struct mpc_scalar *z, const struct mpc_scalar *mi
     MPC_POINT(lhs);
     QK_TRY(mpc_point_init(&lhs, a1->c));
     QK_TRY(mpc_point_mul_add_var(&lhs, z, minus_e, big_x));
-    return mpc_point_eq_var(&lhs, a1) ? QK_OK : QK_E_PROOF;
+    return mpc_point_check_eq_var(&lhs, a1);
 }
 
 /* z*P == A2 + e*D */
@@ -73,7 +73,7 @@ static qk_err check_point(const struct mpc_scalar *z, const struct mpc_scalar *m
     QK_TRY(mpc_point_mul(&lhs, z, st->p));
     QK_TRY(mpc_point_mul(&rhs, minus_e, st->d));
     QK_TRY(mpc_point_add(&lhs, &lhs, &rhs));
-    return mpc_point_eq_var(&lhs, a2) ? QK_OK : QK_E_PROOF;
+    return mpc_point_check_eq_var(&lhs, a2);
 }
 
 qk_err mpc_dleq_verify(const struct mpc_curve *c, const uint8_t sid[static 32], uint16_t i,

@@ -59,6 +59,6 @@ qk_err mpc_pok_verify(const struct mpc_curve *c, const uint8_t sid[static 32], u
     QK_TRY(challenge(&e, &ctx, big_x, a.p));
     mpc_scalar_neg(c, &e, &e);
     QK_TRY(mpc_point_mul_add_var(&lhs, &sz, &e, big_x));
-    QK_ENSURE(mpc_point_eq_var(&lhs, &pa), QK_E_PROOF);
+    QK_TRY(mpc_point_check_eq_var(&lhs, &pa));
     return QK_OK;
 }

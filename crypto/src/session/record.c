@@ -256,7 +256,7 @@ qk_err mpc_record_check_points(const struct mpc_key_record *rec)
     for (size_t m = rec->t; m < rec->n; m++) {
         QK_TRY(interpolate(rec, rec->nodes[m].id, &got));
         QK_TRY(mpc_point_decode_var(&want, qk_bytes(rec->big_x[m], c->pt)));
-        QK_ENSURE(mpc_point_eq_var(&got, &want), QK_E_PROOF);
+        QK_TRY(mpc_point_check_eq_var(&got, &want));
     }
     QK_TRY(interpolate(rec, 0, &got));
     if (rec->access == 1) {
@@ -264,6 +264,6 @@ qk_err mpc_record_check_points(const struct mpc_key_record *rec)
         QK_TRY(mpc_point_add(&got, &got, &want));
     }
     QK_TRY(mpc_point_decode_var(&want, qk_bytes(rec->pk, c->pt)));
-    QK_ENSURE(mpc_point_eq_var(&got, &want), QK_E_PROOF);
+    QK_TRY(mpc_point_check_eq_var(&got, &want));
     return QK_OK;
 }

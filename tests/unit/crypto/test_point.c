@@ -239,6 +239,8 @@ QK_TEST(point, points_of_two_curves_do_not_mix)
     qk_assert_err(mpc_point_copy(&b, &a), QK_E_STATE);
     qk_assert_err(mpc_point_neg(&b, &a), QK_E_STATE);
     qk_assert_err(mpc_point_init(&b, NULL), QK_E_STATE);
+    qk_assert_err(mpc_point_check_eq_var(&a, &b), QK_E_STATE); /* ours: it blames no peer */
+    qk_assert_ok(mpc_point_check_eq_var(&a, &a));
     cr_assert_not(mpc_point_eq_var(&a, &b));
 }
 
