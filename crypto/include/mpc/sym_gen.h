@@ -57,8 +57,8 @@ struct mpc_sym_part {
 void mpc_sym_part_wipe(struct mpc_sym_part *part);
 #define MPC_SYM_PART(name)                                                                         \
     __attribute__((cleanup(mpc_sym_part_wipe))) struct mpc_sym_part name = {0}
-enum { MPC_SYM_PART_MAX = 2 + MPC_NODES_MAX * 33 + MPC_SYM_SHARE_MAX };
-/** u16 t, t commitments of 33 bytes (none without V), then the share. Secret. */
+enum { MPC_SYM_PART_MAX = 3 + MPC_NODES_MAX * 33 + MPC_SYM_SHARE_MAX };
+/** u16 t, u8 with V, then t commitments of 33 bytes, then the share. Secret. */
 QK_MUST_USE qk_err mpc_sym_part_encode(const struct mpc_sym_part *part, struct qk_buf *out);
 /** QK_E_MALFORMED. */
 QK_MUST_USE qk_err mpc_sym_part_decode(struct qk_bytes in, struct mpc_sym_part *out);
