@@ -43,9 +43,9 @@ QK_MUST_USE qk_err kms_fault_bad_signature(struct kms_fault *fault);
 /** UnrecognizedClientException: no such access key, inactive, or its user is gone. */
 QK_MUST_USE qk_err kms_fault_unknown_client(struct kms_fault *fault);
 
-/** A fault's text as it may stand in a log. Texts about a malformed Authorization header repeat it, as
- *  AWS does, and who gets it wrong may have put anything there, his secret included: they come back as
- *  a static note. Borrows message. */
+/** A fault's text as it may stand in a log. Texts about a malformed Authorization header repeat it,
+ * as AWS does, and who gets it wrong may have put anything there, his secret included: they come
+ * back as a static note. Borrows message. */
 struct qk_bytes kms_fault_log_text(struct qk_bytes type, struct qk_bytes message);
 
 /** Append the JSON error body `{"__type":...,"message":...}`. */
