@@ -151,6 +151,17 @@ static bool round_complete(const struct mpc_party *party)
     return true;
 }
 
+/* What tells a late copy of a private message from a second one, once its bytes are gone. */
+static qk_err note_digests(struct mpc_party *party, unsigned r)
+{
+    for (size_t i = 0; i < party->s.n_peers; i++) {
+        struct mpc_seen *seen = &party->seen[r][i][MPC_TO_ONE];
+        if (seen->msg)
+            QK_TRY(mpc_h32(seen->digest, MPC_L_BC, MPC_FIELDS(qk_buf_view(&seen->msg->body))));
+    }
+    return QK_OK;
+}
+
 static qk_err run_round(struct mpc_party *party)
 {
     unsigned r = party->round;
@@ -160,6 +171,7 @@ static qk_err run_round(struct mpc_party *party)
         party->have_sid = true;
     }
     QK_TRY(party->def->rounds[r](party));
+    if (party->phase == MPC_RUNNING) QK_TRY(note_digests(party, r));
     wipe_msgs(party, r, MPC_TO_ONE);
     if (party->phase != MPC_RUNNING) return QK_OK;
     party->round++;

@@ -111,7 +111,7 @@ struct mpc_msg {
 /** What the engine remembers of one (round, sender, way). */
 struct mpc_seen {
     bool have;
-    uint8_t digest[32];  /* H32("bc"; body): tells an identical copy from a second message */
+    uint8_t digest[32];  /* H32("bc"; body) once msg is released; in round 0 the nonce */
     struct mpc_msg *msg; /* NULL once released */
 };
 

@@ -56,6 +56,19 @@ static qk_err take_nonce(struct mpc_party *party, size_t ix, const struct mpc_en
     return QK_OK;
 }
 
+/* While the message is there its bytes are compared; only a released one has a digest. */
+static qk_err seen_same(const struct mpc_seen *seen, struct qk_bytes body, bool *same)
+{
+    uint8_t digest[32];
+    if (seen->msg) {
+        *same = qk_bytes_eq(qk_buf_view(&seen->msg->body), body);
+        return QK_OK;
+    }
+    QK_TRY(mpc_h32(digest, MPC_L_BC, MPC_FIELDS(body)));
+    *same = memcmp(seen->digest, digest, 32) == 0;
+    return QK_OK;
+}
+
 qk_err mpc_engine_take(struct mpc_party *party, size_t ix, const struct mpc_envelope *env)
 {
     uint16_t from = party->s.peers[ix].id;
@@ -68,16 +81,15 @@ qk_err mpc_engine_take(struct mpc_party *party, size_t ix, const struct mpc_enve
         return malformed(party, from);
     QK_ENSURE(env->round <= party->round + 1, QK_E_EARLY);
     struct mpc_seen *seen = &party->seen[env->round][ix][way];
-    uint8_t digest[32];
-    QK_TRY(mpc_h32(digest, MPC_L_BC, MPC_FIELDS(env->body)));
     if (seen->have) {
-        if (memcmp(seen->digest, digest, 32) == 0) return QK_OK;
+        bool same;
+        QK_TRY(seen_same(seen, env->body, &same));
+        if (same) return QK_OK;
         return mpc_fail_p(party, from, "C-10", QK_E_UNEXPECTED);
     }
     qk_err err = mpc_msg_new(&seen->msg, party, row, env->body);
     if (err == QK_E_MALFORMED) return malformed(party, from);
     QK_TRY(err);
-    memcpy(seen->digest, digest, 32);
     seen->have = true;
     return mpc_echo_note(party, row, ix, env->body, seen->msg->field);
 }

@@ -84,3 +84,49 @@ QK_TEST(ecdsa, a_part_is_handed_out_once_E_22)
     ew_end(&r);
     ew_free(&k);
 }
+
+/* ---- C-10 after the message itself is released ---- */
+
+struct late {
+    struct qk_buf saved;
+    bool bend, sent;
+};
+
+/* Once 2 has gone on to round 2 and dropped the bytes of round 1, 1's message arrives again. */
+static void again(struct qkt_net *net, struct qkt_frame *f, void *ctx)
+{
+    struct late *l = ctx;
+    if (f->from == 1 && f->to == 2 && f->round == 1 && l->saved.len == 0)
+        qk_buf_add(&l->saved, f->data.p, f->data.len);
+    if (f->from != 2 || f->round != 2 || l->sent) return;
+    l->sent = true;
+    if (l->bend) l->saved.p[l->saved.len - 1] ^= 1;
+    qkt_inject(net, 1, 2, qk_buf_view(&l->saved));
+}
+
+QK_TEST(ecdsa, C_10_a_late_copy_is_ignored_and_a_late_change_is_not)
+{
+    static const uint16_t ids[] = {1, 2, 3};
+    for (int bend = 0; bend < 2; bend++) {
+        struct ew_key k;
+        struct ew_run r;
+        struct late l = {.saved = QK_BUF(MPC_FRAME_MAX), .bend = bend == 1};
+        ew_deal(&k, 4711, MPC_P256, 3, 3, 0, NULL);
+        ew_deal_setups(&k);
+        ew_session(&r, &k, 4712, ids, 3, true);
+        ew_start(&r, 4713);
+        r.net->in_order = true;
+        r.net->hook_all = true;
+        r.net->hook = again;
+        r.net->hook_ctx = &l;
+        qkt_run(r.net);
+        cr_assert(l.sent);
+        if (bend)
+            qkt_expect_blame(r.net, 2, 'P', 1, "C-10");
+        else
+            qkt_expect_done(r.net, 2);
+        ew_end(&r);
+        ew_free(&k);
+        qk_buf_free(&l.saved);
+    }
+}
