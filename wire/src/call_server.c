@@ -7,6 +7,7 @@
 #include "qk/log.h"
 #include "ticker.h"
 
+#define SHARE       16    /* a caller's own share is this part of max_calls, or one call */
 #define SPARE_SLOTS 8     /* so that pings and "busy" are answered while max_calls are in hand */
 #define SEND_MS     10000 /* a caller that does not read its answer so long is cut off */
 #define TICK_MS     1000
@@ -18,6 +19,7 @@ struct wire_reply {
     nng_ctx ctx;
     nng_aio *aio;
     nng_pipe pipe; /* where the request came from */
+    uint16_t tag;  /* of its caller, while it is handled */
     enum { RECEIVING, HANDLING, SENDING, DEAD } state;
 };
 
@@ -29,7 +31,8 @@ struct wire_server {
     pthread_mutex_t lock; /* state of slots, n_handling, n_alive, closing */
     pthread_cond_t died;
     bool closing;
-    unsigned n_handling;
+    unsigned n_handling, n_handling_of[WIRE_TLS_PINS_MAX]; /* in all; of each caller */
+    unsigned share; /* calls that a caller has taken even when others hold all the rest */
     size_t n_alive, n_slots;
     struct wire_reply *slots;
     size_t n_callers;
@@ -84,13 +87,16 @@ static void slot_send(struct wire_reply *slot, nng_msg *msg)
     nng_ctx_send(slot->ctx, slot->aio);
 }
 
-static bool begin_handling(struct wire_reply *slot)
+/* One caller may use all of max_calls, but not so that another is left with nothing. */
+static bool begin_handling(struct wire_reply *slot, uint16_t tag)
 {
     struct wire_server *s = slot->server;
     (void)pthread_mutex_lock(&s->lock);
-    bool ok = s->n_handling < s->cfg.max_calls && !s->closing;
+    bool ok = !s->closing && (s->n_handling < s->cfg.max_calls || s->n_handling_of[tag] < s->share);
     if (ok) {
         s->n_handling++;
+        s->n_handling_of[tag]++;
+        slot->tag = tag;
         slot->state = HANDLING;
     }
     (void)pthread_mutex_unlock(&s->lock);
@@ -113,7 +119,7 @@ static void on_request(struct wire_reply *slot, struct qk_bytes frame)
         qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("caller", caller->name));
         wire_tls_cut(slot->pipe);
         slot_receive(slot);
-    } else if (!begin_handling(slot)) {
+    } else if (!begin_handling(slot, tag)) {
         slot_send(slot, call_frame(CALL_BUSY, qk_bytes(NULL, 0)));
     } else {
         s->cfg.handler(s->cfg.ctx, caller, qk_bytes(frame.p + 1, frame.len - 1), slot);
@@ -148,6 +154,7 @@ static void give_back(struct wire_reply *slot, nng_msg *msg)
     struct wire_server *s = slot->server;
     (void)pthread_mutex_lock(&s->lock);
     s->n_handling--;
+    s->n_handling_of[slot->tag]--;
     (void)pthread_mutex_unlock(&s->lock);
     slot_send(slot, msg);
 }
@@ -219,9 +226,10 @@ static void add_callers(struct wire_server *s, struct wire_tls_pin *pins)
 
 static qk_err open_slots(struct wire_server *s)
 {
-    s->slots = calloc(s->cfg.max_calls + SPARE_SLOTS, sizeof *s->slots);
+    size_t n = s->cfg.max_calls + s->share * s->n_callers + SPARE_SLOTS;
+    s->slots = calloc(n, sizeof *s->slots);
     QK_ENSURE(s->slots != NULL, QK_E_NOMEM);
-    for (size_t i = 0; i < s->cfg.max_calls + SPARE_SLOTS; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct wire_reply *slot = &s->slots[i];
         slot->server = s;
         int rv = nng_aio_alloc(&slot->aio, on_slot, slot);
@@ -266,6 +274,7 @@ qk_err wire_server_new(struct wire_server **out, const struct wire_server_config
     QK_ENSURE(s != NULL, QK_E_NOMEM);
     s->cfg = *config;
     if (s->cfg.max_calls == 0) s->cfg.max_calls = WIRE_CALLS_IN_FLIGHT;
+    s->share = s->cfg.max_calls >= 2 * SHARE ? s->cfg.max_calls / SHARE : 1;
     if (s->cfg.handshake_ms == 0) s->cfg.handshake_ms = 5000;
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->died, NULL);

@@ -111,15 +111,25 @@ static struct wire_cluster *build(
     return cluster;
 }
 
+/* All held until the last is found, or one might come twice. */
+static void free_ports(struct wt_world *w)
+{
+    int fds[2 * WT_NODES];
+    for (unsigned i = 0; i < WT_NODES; i++) {
+        fds[2 * i] = listen_on(&w->ports[i]);
+        fds[2 * i + 1] = listen_on(&w->call_ports[i]);
+    }
+    for (unsigned i = 0; i < 2 * WT_NODES; i++) (void)close(fds[i]);
+}
+
 void wt_world_init(struct wt_world *w)
 {
     memset(w, 0, sizeof *w);
     qk_log_setup(getenv("WT_LOG") != NULL ? 2 : -1, QK_DEBUG, "test");
     for (unsigned i = 0; i < WT_NODES; i++) {
         MUST(wire_identity_generate(&w->nodes[i], "node") == QK_OK);
-        w->ports[i] = wt_free_port();
-        w->call_ports[i] = wt_free_port();
     }
+    free_ports(w);
     MUST(wire_identity_generate(&w->coordinator, "alpha") == QK_OK);
     MUST(wire_identity_generate(&w->operator_, "alice") == QK_OK);
     MUST(wire_identity_generate(&w->rogue, "rogue") == QK_OK);

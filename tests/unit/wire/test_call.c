@@ -282,6 +282,30 @@ QK_TEST(call, timeouts_drops_and_overload_have_their_own_codes)
     close_room(&r);
 }
 
+QK_TEST(call, a_caller_that_takes_everything_leaves_the_others_their_share)
+{
+    struct room r;
+    open_room(&r, 2);
+    for (unsigned i = 0; i < 2; i++)
+        qk_assert_ok(wire_client_call(r.client, qk_str("mine"), 60000, on_answer, &r.results));
+    while (seen(&r.desk) < 2) wt_sleep_ms(1);
+    qk_assert_ok(wire_client_call(r.client, qk_str("more"), 60000, on_answer, &r.results));
+    cr_assert(wait_results(&r.results, 1));
+    cr_assert_eq(r.results.by_err[QK_E_BUSY], 1);
+    struct wire_client *op = dial(&r, r.w.operator_, r.w.call_ports[0], r.w.nodes[0]);
+    cr_assert(wt_until(is_up, op));
+    qk_assert_ok(wire_client_call(op, qk_str("too"), 60000, on_answer, &r.results));
+    for (unsigned i = 0; i < 30000 && seen(&r.desk) < 3; i++) wt_sleep_ms(1);
+    cr_assert_eq(seen(&r.desk), 3, "the operator's call is taken");
+    qk_assert_ok(wire_client_call(op, qk_str("again"), 60000, on_answer, &r.results));
+    cr_assert(wait_results(&r.results, 2));
+    cr_assert_eq(r.results.by_err[QK_E_BUSY], 2, "one, not more");
+    for (unsigned i = 0; i < 3; i++) wire_reply_drop(r.desk.held[i]);
+    cr_assert(wait_results(&r.results, 5));
+    wire_client_free(op);
+    close_room(&r);
+}
+
 /* NNG's own REQ would send the request again to whoever comes back (60 s, or at once when the
  * connection breaks). */
 QK_TEST(call, nothing_is_sent_again_after_the_server_died)

@@ -35,7 +35,9 @@ struct wire_server_config {
     const struct wire_identity *identity; /* borrowed until wire_server_free */
     const struct wire_cluster *cluster;   /* borrowed until wire_server_free */
     unsigned max_calls;                   /* handled at once; 0: WIRE_CALLS_IN_FLIGHT. A request
-                                             beyond it is answered at once with "busy" */
+                                             beyond it is answered at once with "busy", unless its
+                                             caller has less than 1/16 of them (at least one) in
+                                             hand: one caller cannot shut out another */
     unsigned handshake_ms;                /* 0: 5000 */
 
     /* Runs on NNG's threads: must not block; hands work to a pool. bytes is borrowed for the call.
