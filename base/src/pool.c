@@ -86,7 +86,7 @@ size_t qk_pool_queued(struct qk_pool *pool)
     return n;
 }
 
-void qk_pool_free(struct qk_pool *pool)
+void qk_pool_stop(struct qk_pool *pool)
 {
     if (pool == NULL) return;
     pthread_mutex_lock(&pool->lock);
@@ -94,6 +94,13 @@ void qk_pool_free(struct qk_pool *pool)
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_threads; i++) (void)pthread_join(pool->threads[i], NULL);
+    pool->n_threads = 0;
+}
+
+void qk_pool_free(struct qk_pool *pool)
+{
+    if (pool == NULL) return;
+    qk_pool_stop(pool);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
     free(pool->ring);

@@ -18,7 +18,10 @@ QK_MUST_USE qk_err qk_pool_new(
 QK_MUST_USE qk_err qk_pool_run(struct qk_pool *pool, void (*fn)(void *arg), void *arg);
 /** Jobs waiting now. */
 size_t qk_pool_queued(struct qk_pool *pool);
-/** Refuse new jobs, run those that wait, join the threads, free. NULL is allowed. */
+/** Refuse new jobs, run those that wait, join the threads. qk_pool_run may still be called, and
+ *  refuses. NULL is allowed, in both. */
+void qk_pool_stop(struct qk_pool *pool);
+/** The same, and free. */
 void qk_pool_free(struct qk_pool *pool);
 
 #endif

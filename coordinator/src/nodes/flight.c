@@ -47,7 +47,7 @@ static void fail(uint16_t node, qk_err err, coord_reply_fn fn, void *ctx)
 }
 
 void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes bytes,
-    unsigned timeout_ms, coord_reply_fn fn, void *ctx)
+    unsigned timeout_ms, enum coord_travel how, coord_reply_fn fn, void *ctx)
 {
     struct coord_node *n = coord_node_find(nodes, node);
     struct flight *f = n == NULL ? NULL : malloc(sizeof *f);
@@ -60,6 +60,8 @@ void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes b
     n->in_flight++;
     n->calls++;
     (void)pthread_mutex_unlock(&n->owner->mutex);
-    qk_err err = wire_client_call(n->client, bytes, timeout_ms, on_answer, f);
+    bool together = how == COORD_TOGETHER && bytes.len <= WIRE_BUNDLE_CALL_BYTES;
+    qk_err err = together ? wire_bundler_call(n->bundler, bytes, timeout_ms, on_answer, f)
+                          : wire_client_call(n->client, bytes, timeout_ms, on_answer, f);
     if (err != QK_OK) on_answer(f, err, (struct qk_bytes){0});
 }

@@ -98,7 +98,7 @@ void coord_gather_call(
     g->refs++;
     g->outstanding++;
     (void)pthread_mutex_unlock(&g->mutex);
-    coord_node_call(g->nodes, node, bytes, timeout_ms, on_reply, g);
+    coord_node_call(g->nodes, node, bytes, timeout_ms, COORD_ALONE, on_reply, g);
 }
 
 size_t coord_gather_outstanding(struct coord_gather *g)

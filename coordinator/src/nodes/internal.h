@@ -4,11 +4,13 @@
 
 #include <pthread.h>
 #include "nodes/nodes.h"
+#include "wire/bundle.h"
 
 struct coord_node {
     struct coord_nodes *owner;
     uint16_t id;
     struct wire_client *client;
+    struct wire_bundler *bundler;
     /* under owner->mutex */
     unsigned in_flight;
     uint64_t calls, failures, last_latency_us;
@@ -29,5 +31,7 @@ struct coord_node *coord_node_find(struct coord_nodes *nodes, uint16_t id);
 
 /* Cooling after a call that failed in transport. */
 enum { COORD_COOL_MS = 2000 };
+/* Bundles in flight to one node: one at work, one on its way, and their answers. */
+enum { COORD_BUNDLES = 4 };
 
 #endif

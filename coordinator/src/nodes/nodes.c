@@ -42,7 +42,8 @@ static qk_err start_client(struct coord_nodes *nodes, size_t i)
         .on_link = on_link,
         .ctx = n,
     };
-    return wire_client_new(&n->client, &cfg);
+    QK_TRY(wire_client_new(&n->client, &cfg));
+    return wire_bundler_new(&n->bundler, n->client, COORD_BUNDLES);
 }
 
 qk_err coord_nodes_new(struct coord_nodes **out, const struct coord_nodes_config *config)
@@ -67,6 +68,7 @@ void coord_nodes_free(struct coord_nodes *nodes)
 {
     if (nodes == NULL) return;
     for (size_t i = 0; i < nodes->n; i++) wire_client_free(nodes->node[i].client);
+    for (size_t i = 0; i < nodes->n; i++) wire_bundler_free(nodes->node[i].bundler);
     (void)pthread_mutex_destroy(&nodes->mutex);
     free(nodes);
 }

@@ -82,10 +82,16 @@ void coord_reply_free(struct coord_reply *r);
  * thread of the links, or before coord_node_call returns: must not block. */
 typedef void (*coord_reply_fn)(void *ctx, struct coord_reply *reply);
 
+/** How a call travels. */
+enum coord_travel {
+    COORD_ALONE,
+    COORD_TOGETHER, /* in a bundle, with what else is waiting: for calls answered without waiting */
+};
+
 /** Call one node; fn runs exactly once. bytes are copied. A call that cannot start is a reply with
  *  its error, like any other. */
 void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes bytes,
-    unsigned timeout_ms, coord_reply_fn fn, void *ctx);
+    unsigned timeout_ms, enum coord_travel how, coord_reply_fn fn, void *ctx);
 
 struct coord_gather;
 QK_MUST_USE qk_err coord_gather_new(struct coord_gather **out, struct coord_nodes *nodes);

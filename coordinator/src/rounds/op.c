@@ -47,7 +47,7 @@ static void decide(struct coord_op *op)
                       op->has_prop ? &op->prop : NULL, &op->decision, &fault) == QK_OK;
 }
 
-static qk_err start_over(struct coord_op *op)
+qk_err coord_op_load(struct coord_op *op)
 {
     op->ctx.now_ms = qk_now_ms();
     op->has_prop = op->parsed && coord_op_needs_proposal(op->req.op);
@@ -98,12 +98,13 @@ static void fill_refs(struct coord_op *op, struct wire_call *call, struct kms_re
     if (!named(call, &ids[n])) name_ref(call, ids[n].kind, ids[n].id, have ? &op->system.r : NULL);
 }
 
-struct texts {
-    struct qk_buf raw, proposal;
-    struct kms_ref ids[KMS_SLOT_COUNT + 1];
-};
+void coord_texts_free(struct coord_texts *t)
+{
+    qk_buf_free(&t->raw);
+    qk_buf_free(&t->proposal);
+}
 
-static qk_err build_call(struct coord_op *op, struct wire_call *call, struct texts *t)
+qk_err coord_op_call(struct coord_op *op, struct wire_call *call, struct coord_texts *t)
 {
     *call = (struct wire_call){.kind = WIRE_CALL_OP};
     memcpy(call->cluster, op->engine->cluster->hash, 32);
@@ -157,17 +158,21 @@ static qk_err pick_most(struct coord_op *op)
     return pick(op, c->t);
 }
 
+bool coord_op_presig(struct coord_op *op, uint8_t presig[static 32])
+{
+    struct coord_engine *e = op->engine;
+    bool signs = op->decided && op->decision.kind == KMS_DO_SIGN;
+    if (!signs || op->presig_tried || e->presigs == NULL) return false;
+    op->presig_tried = true;
+    op->n_set = e->cluster->t;
+    return coord_presigs_take(
+        e->presigs, e->nodes, op->decision.key->key.key_id, op->n_set, op->set, presig);
+}
+
 static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend)
 {
     size_t k = coord_op_needs_all(op->req.op) ? op->engine->cluster->n : op->engine->cluster->t;
-    *spend = false;
-    bool signs = op->decided && op->decision.kind == KMS_DO_SIGN;
-    if (signs && !op->presig_tried && op->engine->presigs != NULL) {
-        op->presig_tried = true;
-        *spend = coord_presigs_take(op->engine->presigs, op->engine->nodes,
-            op->decision.key->key.key_id, k, op->set, presig);
-        op->n_set = k;
-    }
+    *spend = coord_op_presig(op, presig);
     if (*spend) return QK_OK;
     return op->req.op == KMS_OP_CREATE_ACCESS_KEY ? pick_most(op) : pick(op, k);
 }
@@ -186,7 +191,7 @@ static void let_go(struct coord_op *op, const struct coord_ask *ask, struct coor
     op->n_set = a->n;
 }
 
-static qk_err conclude(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
+qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
     struct kms_fault *fault, enum coord_step *step)
 {
     *step = COORD_AGAIN;
@@ -232,9 +237,8 @@ static qk_err attempt(
     if (err == QK_E_BUSY) return QK_OK;
     QK_TRY(err);
     struct wire_call call;
-    struct texts t = {
-        .raw = QK_BUF(KMS_RAW_ENCODED_MAX), .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX)};
-    err = build_call(op, &call, &t);
+    struct coord_texts t = COORD_TEXTS;
+    err = coord_op_call(op, &call, &t);
     if (spend) call.presig = qk_bytes(presig, 32);
     struct coord_ask ask = {.engine = op->engine,
         .call = &call,
@@ -248,10 +252,9 @@ static qk_err attempt(
     struct coord_attempt a = {.n = 0};
     op->attempts++;
     if (err == QK_OK) err = coord_attempt_run(&ask, &a);
-    if (err == QK_OK) err = conclude(op, &ask, &a, fault, step);
+    if (err == QK_OK) err = coord_op_conclude(op, &ask, &a, fault, step);
     coord_attempt_free(&a);
-    qk_buf_free(&t.raw);
-    qk_buf_free(&t.proposal);
+    coord_texts_free(&t);
     return err;
 }
 
@@ -269,7 +272,7 @@ static qk_err attempts(
          * that has just come back finds its peers within seconds. */
         if (i > 0 || all) pause_ms((all ? 100u : 25u) << i);
         /* A key generation that failed half-way has used its key id up. */
-        if (all && i + 1 < max) QK_TRY(start_over(op));
+        if (all && i + 1 < max) QK_TRY(coord_op_load(op));
     }
     *step = COORD_GIVE_UP;
     return QK_OK;
@@ -302,7 +305,7 @@ static qk_err run(struct coord_op *op, struct kms_fault *fault)
     uint64_t until = qk_mono_ms() + whole_ms(op);
     for (op->restarts = 0; op->restarts <= RESTARTS_MAX; op->restarts++) {
         enum coord_step step;
-        qk_err err = start_over(op);
+        qk_err err = coord_op_load(op);
         if (err == QK_OK) err = attempts(op, until, fault, &step);
         if (err != QK_OK) {
             qk_log(QK_ERROR, "op.error", QK_F_STR("request_id", op->request_id), QK_F_ERR(err));

@@ -125,7 +125,7 @@ static void tell(struct telling *t)
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
     qk_err err = encode(t, &bytes);
     if (err == QK_OK) {
-        coord_node_call(e->nodes, node, qk_buf_view(&bytes), TIMEOUT_MS, on_reply, t);
+        coord_node_call(e->nodes, node, qk_buf_view(&bytes), TIMEOUT_MS, COORD_ALONE, on_reply, t);
         return;
     }
     struct coord_reply r = {.node = node, .err = err, .bytes = QK_BUF(1)};

@@ -21,10 +21,11 @@ struct coord_service {
     struct coord_metrics *metrics;
     struct coord_numbers *numbers;
     struct coord_http_metrics *http_metrics;
-    struct qk_pool *workers;
+    struct qk_pool *quick;   /* what does not wait: beginnings, results of first attempts */
+    struct qk_pool *workers; /* what may wait for nodes and for the disk */
     struct coord_http *http;
-    uint64_t started_ms; /* qk_mono_ms */
-    atomic_size_t running;
+    uint64_t started_ms;   /* qk_mono_ms */
+    atomic_size_t running; /* requests in the house */
     atomic_bool draining;
     _Atomic(struct coord_keeper *) keeper; /* NULL until it runs: links may come up before */
 };

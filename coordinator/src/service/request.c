@@ -4,13 +4,23 @@
 #include "qk/clock.h"
 #include "qk/log.h"
 #include "rounds/chores.h"
+#include "rounds/first.h"
 
-/* One request on its way through a worker. */
+/* One request on its way:
+ *
+ *     accept (loop thread) -> begin (quick pool) -> the nodes -> end_first (quick pool) -> respond
+ *                                 |                                 |
+ *                                 +-------------> run_slowly <------+  (a worker, which may wait)
+ */
 struct job {
     struct coord_service *service;
     struct coord_http_request *http;
     struct kms_raw raw; /* views into http */
     char request_id[37];
+    struct coord_op op;
+    bool begun; /* op is valid */
+    struct coord_first *first;
+    struct kms_fault fault;
 };
 
 static void reply(struct job *j, const struct coord_answer *a)
@@ -57,21 +67,6 @@ static qk_err to_raw(const struct coord_http_request *http, struct kms_raw *raw)
     return kms_raw_check(raw);
 }
 
-static void serve(struct job *j, struct coord_op *op, struct coord_answer *answer)
-{
-    struct coord_service *s = j->service;
-    struct kms_fault fault;
-    struct coord_about about = {.started_ms = s->started_ms,
-        .queued = qk_pool_queued(s->workers),
-        .running = atomic_load(&s->running)};
-    qk_err err = coord_op_begin(op, &s->engine, &j->raw, j->request_id, &fault);
-    if (err == QK_OK) err = coord_op_run(op, &fault);
-    if (err == QK_OK)
-        coord_api_answer(op, &about, answer);
-    else
-        coord_api_fault(&j->raw, &fault, j->request_id, answer);
-}
-
 /* Answer without doing anything: overload, or a request that is none. */
 static void turn_away(struct job *j, const struct kms_fault *fault)
 {
@@ -89,40 +84,97 @@ static void turn_away_busy(struct job *j)
     if (kms_fault_throttled(&fault) != QK_OK) turn_away(j, &fault);
 }
 
-static void work(void *arg)
+static void job_free(struct job *j)
 {
-    struct job *j = arg;
     struct coord_service *s = j->service;
-    uint64_t waited_us = qk_mono_us() - j->http->received_us;
-    if (waited_us > s->config->queue_ms * 1000) {
-        turn_away_busy(j);
-        free(j);
-        return;
-    }
-    struct coord_op *op = calloc(1, sizeof *op); /* large: not on a worker's stack */
-    if (op == NULL) {
-        turn_away_busy(j);
-        free(j);
-        return;
-    }
-    struct coord_answer answer;
-    atomic_fetch_add(&s->running, 1);
-    serve(j, op, &answer);
-    uint64_t took_us = qk_mono_us() - j->http->received_us;
-    coord_numbers_request(s->numbers, op->op, answer.status, answer.error_type, took_us);
-    coord_audit_write(s->audit, op, j->http, &answer);
-    log_request(op, j->http, &answer, took_us);
-    reply(j, &answer);
-    coord_answer_free(&answer);
-    coord_op_end(op);
-    free(op);
+    if (j->begun) coord_op_end(&j->op);
     free(j);
     atomic_fetch_sub(&s->running, 1);
+}
+
+/* The end of an operation, err and j->fault as coord_op_run gave them. */
+static void respond(struct job *j, qk_err err)
+{
+    struct coord_service *s = j->service;
+    struct coord_answer answer;
+    struct coord_about about = {.started_ms = s->started_ms,
+        .queued = qk_pool_queued(s->workers),
+        .running = atomic_load(&s->running)};
+    if (err == QK_OK)
+        coord_api_answer(&j->op, &about, &answer);
+    else
+        coord_api_fault(&j->raw, &j->fault, j->request_id, &answer);
+    uint64_t took_us = qk_mono_us() - j->http->received_us;
+    coord_numbers_request(s->numbers, j->op.op, answer.status, answer.error_type, took_us);
+    coord_audit_write(s->audit, &j->op, j->http, &answer);
+    log_request(&j->op, j->http, &answer, took_us);
+    reply(j, &answer);
+    coord_answer_free(&answer);
+    job_free(j);
+}
+
+static bool waited_too_long(struct job *j)
+{
+    uint64_t waited_us = qk_mono_us() - j->http->received_us;
+    if (waited_us <= j->service->config->queue_ms * 1000) return false;
+    turn_away_busy(j);
+    job_free(j);
+    return true;
+}
+
+static void run_slowly(void *arg)
+{
+    struct job *j = arg;
+    if (!waited_too_long(j)) respond(j, coord_op_run(&j->op, &j->fault));
+}
+
+static void to_worker(struct job *j)
+{
+    if (qk_pool_run(j->service->workers, run_slowly, j) == QK_OK) return;
+    turn_away_busy(j);
+    job_free(j);
+}
+
+static void end_first(void *arg)
+{
+    struct job *j = arg;
+    qk_err err;
+    if (coord_first_end(j->first, &err, &j->fault))
+        respond(j, err);
+    else
+        to_worker(j);
+}
+
+/* On a thread of the links. When the service stops there is no pool any more. */
+static void on_first(void *arg)
+{
+    struct job *j = arg;
+    if (qk_pool_run(j->service->quick, end_first, j) != QK_OK) end_first(j);
+}
+
+static void begin(void *arg)
+{
+    struct job *j = arg;
+    if (waited_too_long(j)) return;
+    j->begun = true;
+    qk_err err = coord_op_begin(&j->op, &j->service->engine, &j->raw, j->request_id, &j->fault);
+    if (err != QK_OK)
+        respond(j, err);
+    else if (!coord_first_start(&j->op, on_first, j, &j->first))
+        to_worker(j);
 }
 
 static void refuse(struct coord_http_request *req, unsigned status)
 {
     coord_http_reply(req, status, NULL, 0, (struct qk_bytes){0});
+}
+
+static bool admit(struct coord_service *s)
+{
+    size_t most = (size_t)s->config->workers + s->config->queue;
+    if (atomic_fetch_add(&s->running, 1) < most) return true;
+    atomic_fetch_sub(&s->running, 1);
+    return false;
 }
 
 void coord_accept(void *service, struct coord_http_request *req)
@@ -145,7 +197,12 @@ void coord_accept(void *service, struct coord_http_request *req)
         free(j);
         return;
     }
-    if (qk_pool_run(s->workers, work, j) == QK_OK) return;
+    if (!admit(s)) {
+        turn_away_busy(j);
+        free(j);
+        return;
+    }
+    if (qk_pool_run(s->quick, begin, j) == QK_OK) return;
     turn_away_busy(j);
-    free(j);
+    job_free(j);
 }

@@ -1,6 +1,7 @@
 #include "service/internal.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include "qk/clock.h"
 #include "rounds/publisher.h"
 
@@ -145,6 +146,12 @@ static qk_err start_http(struct coord_service *s, char *why, size_t why_len)
         "the metrics cannot start");
 }
 
+static unsigned quick_threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 2 ? 2 : n > 16 ? 16 : (unsigned)n;
+}
+
 static qk_err start(struct coord_service *s, char *why, size_t why_len)
 {
     const struct coord_config *c = s->config;
@@ -155,6 +162,8 @@ static qk_err start(struct coord_service *s, char *why, size_t why_len)
     QK_TRY(start_engine(s, why, why_len));
     QK_TRY(say(qk_pool_new(&s->workers, "work", (unsigned)c->workers, c->queue), why, why_len,
         "the workers cannot start"));
+    QK_TRY(say(qk_pool_new(&s->quick, "quick", quick_threads(), c->workers + c->queue), why,
+        why_len, "the threads cannot start"));
     QK_TRY(say(start_numbers(s), why, why_len, "the metrics cannot start"));
     return start_http(s, why, why_len);
 }
@@ -204,11 +213,14 @@ void coord_service_free(struct coord_service *s)
     /* The front first: nothing new comes. Then the workers, who answer what is in their hands; then
      * what they stand on. */
     coord_http_free(s->http);
-    qk_pool_free(s->workers);
+    qk_pool_stop(s->workers);
+    qk_pool_stop(s->quick);
     coord_publisher_stop(s->engine.publisher);
     struct coord_keeper *keeper = atomic_exchange(&s->keeper, NULL);
     coord_keeper_stop(keeper);
-    coord_nodes_free(s->engine.nodes);
+    coord_nodes_free(s->engine.nodes); /* ends every first attempt: they answer on its threads */
+    qk_pool_free(s->quick);
+    qk_pool_free(s->workers);
     coord_keeper_free(keeper); /* only now: a link that came up a moment ago may still name it */
     coord_publisher_free(s->engine.publisher);
     coord_presigs_free(s->engine.presigs);

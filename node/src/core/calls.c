@@ -11,6 +11,7 @@
 #include "core/signing.h"
 #include "core/status.h"
 #include "vault/records.h"
+#include "wire/bundle.h"
 
 enum {
     FETCH_RECORDS = WIRE_CALL_RECORDS_MAX,
@@ -242,9 +243,9 @@ static bool in_quarantine(struct node_op *op)
     return true;
 }
 
-static void serve(void *arg)
+/* From the decoded call to the answer. */
+static void work_on(struct node_op *op)
 {
-    struct node_op *op = arg;
     uint64_t from = qk_mono_ms();
     if (op->turned_away != NULL)
         (void)node_op_stop(op, WIRE_ANSWER_REFUSED, op->turned_away);
@@ -257,6 +258,12 @@ static void serve(void *arg)
         memset(&op->answer, 0, sizeof op->answer); /* what is not logged does not happen */
         (void)node_op_stop(op, WIRE_ANSWER_RETRY, "the audit log cannot be written");
     }
+}
+
+static void serve(void *arg)
+{
+    struct node_op *op = arg;
+    work_on(op);
     answer(op);
     node_op_clear(op);
     free(op);
@@ -287,31 +294,126 @@ static void name_caller(struct node_op *op, const struct wire_caller *caller)
     (void)snprintf(op->principal, sizeof op->principal, "%s:%s", kinds[caller->kind], caller->name);
 }
 
-void node_calls_handler(
-    void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
+/* bytes outlive op. */
+static void op_init(
+    struct node_op *op, struct node *node, const struct wire_caller *caller, struct qk_bytes bytes)
 {
-    struct node *node = ctx;
-    struct node_op *op = calloc(1, sizeof *op);
-    if (op == NULL) {
-        answer_now(reply, WIRE_ANSWER_RETRY, "out of memory");
-        return;
-    }
+    memset(op, 0, sizeof *op);
     op->node = node;
-    op->reply = reply;
-    op->frame = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
     op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
     op->sealed = (struct qk_buf)QK_BUF(1024);
-    qk_buf_add(&op->frame, bytes.p, bytes.len);
     name_caller(op, caller);
-    if (op->frame.err != QK_OK || wire_call_decode(qk_buf_view(&op->frame), &op->call) != QK_OK)
+    if (wire_call_decode(bytes, &op->call) != QK_OK)
         op->turned_away = "the call does not decode";
     else if (memcmp(op->call.cluster, node->cluster->hash, 32) != 0)
         op->turned_away = "another cluster.conf";
     else if (!may_call(caller, op->call.kind))
         op->turned_away = "not for this caller";
-    if (!node->stopping && qk_pool_run(node->ops, serve, op) == QK_OK) return;
-    qk_log(QK_WARN, "call.busy", QK_F_STR("caller", caller->name));
+}
+
+/* ---- bundles ---- */
+
+/* Calls that came together; one thread works through them and answers all at once. */
+struct bundle {
+    struct node *node;
+    struct wire_caller caller;
+    struct wire_reply *reply;
+    struct qk_buf frame;
+    struct qk_bytes items[WIRE_BUNDLE_MAX];
+    size_t n;
+    struct node_op op; /* the one being served */
+};
+
+static void bundle_free(struct bundle *b)
+{
+    qk_buf_free(&b->frame);
+    free(b);
+}
+
+/* An answer that does not fit is left out: its caller asks again, alone. */
+static void add_answer(struct qk_buf *out, const struct node_op *op)
+{
+    QK_AUTO_BUF one = QK_BUF(WIRE_CALL_MAX);
+    wire_answer_encode(&one, &op->answer);
+    bool fits = one.err == QK_OK && out->len + one.len + WIRE_BUNDLE_MAX * 16 <= WIRE_CALL_MAX;
+    qk_pack_bin(out, fits ? qk_buf_view(&one) : qk_bytes(NULL, 0));
+}
+
+static void serve_bundle(void *arg)
+{
+    struct bundle *b = arg;
+    QK_AUTO_BUF out = QK_BUF(WIRE_CALL_MAX);
+    qk_pack_array(&out, (uint32_t)b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        op_init(&b->op, b->node, &b->caller, b->items[i]);
+        if (b->node->stopping)
+            (void)node_op_stop(&b->op, WIRE_ANSWER_RETRY, "stopping");
+        else
+            work_on(&b->op);
+        add_answer(&out, &b->op);
+        node_op_clear(&b->op);
+    }
+    qk_err err = out.err;
+    if (err == QK_OK)
+        err = wire_reply_send(b->reply, qk_buf_view(&out));
+    else
+        wire_reply_drop(b->reply);
+    if (err != QK_OK) qk_log(QK_WARN, "call.answer", QK_F_ERR(err));
+    bundle_free(b);
+}
+
+static bool take_bundle(struct node *node, const struct wire_caller *caller, struct qk_bytes bytes,
+    struct wire_reply *reply)
+{
+    struct bundle *b = malloc(sizeof *b);
+    if (b == NULL) return false;
+    b->node = node;
+    b->caller = *caller;
+    b->reply = reply;
+    b->n = 0;
+    b->frame = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    qk_buf_add(&b->frame, bytes.p, bytes.len);
+    qk_err err = b->frame.err;
+    if (err == QK_OK) err = wire_bundle_decode(qk_buf_view(&b->frame), b->items, &b->n);
+    if (err != QK_OK) {
+        bundle_free(b);
+        answer_now(reply, WIRE_ANSWER_REFUSED, "the call does not decode");
+        return true;
+    }
+    if (!node->stopping && qk_pool_run(node->ops, serve_bundle, b) == QK_OK) return true;
+    bundle_free(b);
+    return false;
+}
+
+/* ---- one call ---- */
+
+static bool take_call(struct node *node, const struct wire_caller *caller, struct qk_bytes bytes,
+    struct wire_reply *reply)
+{
+    struct node_op *op = malloc(sizeof *op);
+    struct qk_buf frame = QK_BUF(WIRE_CALL_MAX);
+    qk_buf_add(&frame, bytes.p, bytes.len);
+    if (op == NULL || frame.err != QK_OK) {
+        qk_buf_free(&frame);
+        free(op);
+        return false;
+    }
+    op_init(op, node, caller, qk_buf_view(&frame));
+    op->frame = frame;
+    op->reply = reply;
+    if (!node->stopping && qk_pool_run(node->ops, serve, op) == QK_OK) return true;
     node_op_clear(op);
     free(op);
+    return false;
+}
+
+void node_calls_handler(
+    void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
+{
+    struct node *node = ctx;
+    bool taken = wire_bundle_is(bytes) ? take_bundle(node, caller, bytes, reply)
+                                       : take_call(node, caller, bytes, reply);
+    if (taken) return;
+    qk_log(QK_WARN, "call.busy", QK_F_STR("caller", caller->name));
     answer_now(reply, WIRE_ANSWER_RETRY, "busy");
 }

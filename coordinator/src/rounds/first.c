@@ -1,0 +1,129 @@
+#include "rounds/first.h"
+
+#include <stdlib.h>
+#include "rounds/internal.h"
+
+struct coord_first {
+    struct coord_op *op;
+    struct wire_call call;
+    struct coord_texts texts;
+    struct coord_ask ask;
+    struct coord_attempt attempt;
+    uint8_t presig[32];
+    atomic_size_t left; /* answers to come */
+    coord_first_fn fn;
+    void *ctx;
+};
+
+static void on_reply(void *ctx, struct coord_reply *reply)
+{
+    struct coord_first *f = ctx;
+    for (size_t i = 0; i < f->attempt.n; i++) {
+        if (f->ask.set[i] != reply->node) continue;
+        f->attempt.replies[i] = *reply; /* its views point into memory that stays */
+        f->attempt.got[i] = true;
+    }
+    if (atomic_fetch_sub(&f->left, 1) == 1) f->fn(f->ctx);
+}
+
+/* Does a node answer it by itself? Our own decision says so when there is one; an operation that we
+ * cannot parse or would refuse is judged by the nodes, which refuse it as fast. */
+static bool is_quick(const struct coord_op *op)
+{
+    if (op->by_operator || coord_op_needs_proposal(op->req.op) || coord_op_needs_all(op->req.op))
+        return false;
+    return !op->decided || op->decision.kind == KMS_DO_READ || op->decision.kind == KMS_DO_VERIFY ||
+           op->decision.kind == KMS_DO_SIGN;
+}
+
+static bool choose(struct coord_first *f)
+{
+    struct coord_op *op = f->op;
+    bool signs = op->decided && op->decision.kind == KMS_DO_SIGN;
+    size_t t = op->engine->cluster->t;
+    if (signs) return coord_op_presig(op, f->presig);
+    op->n_set = t;
+    return coord_nodes_pick(op->engine->nodes, &op->doubts, t, op->set) == QK_OK;
+}
+
+static qk_err prepare(struct coord_first *f, struct qk_buf *bytes)
+{
+    struct coord_op *op = f->op;
+    QK_TRY(coord_op_call(op, &f->call, &f->texts));
+    if (op->presig_tried) f->call.presig = QK_BYTES(f->presig);
+    f->ask = (struct coord_ask){.engine = op->engine,
+        .call = &f->call,
+        .set = op->set,
+        .n_set = op->n_set,
+        .timeout_ms = op->engine->timing.attempt_ms};
+    f->attempt.n = op->n_set;
+    atomic_init(&f->left, op->n_set);
+    wire_call_encode(bytes, &f->call);
+    return bytes->err;
+}
+
+static void first_free(struct coord_first *f)
+{
+    coord_attempt_free(&f->attempt);
+    coord_texts_free(&f->texts);
+    free(f);
+}
+
+bool coord_first_start(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
+{
+    if (coord_op_needs_proposal(op->req.op) || coord_op_load(op) != QK_OK || !is_quick(op))
+        return false;
+    struct coord_first *f = calloc(1, sizeof *f);
+    if (f == NULL) return false;
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    f->texts = (struct coord_texts)COORD_TEXTS;
+    f->op = op;
+    f->fn = fn;
+    f->ctx = ctx;
+    if (!choose(f) || prepare(f, &bytes) != QK_OK) {
+        first_free(f);
+        return false;
+    }
+    *out = f;
+    op->attempts++;
+    atomic_fetch_add(&op->engine->counts.attempts, 1);
+    uint16_t set[WIRE_NODES_MAX]; /* the last answer may end op while we are still here */
+    size_t n = op->n_set;
+    memcpy(set, op->set, n * sizeof *set);
+    struct coord_nodes *nodes = op->engine->nodes;
+    unsigned timeout_ms = f->ask.timeout_ms;
+    for (size_t i = 0; i < n; i++)
+        coord_node_call(
+            nodes, set[i], qk_buf_view(&bytes), timeout_ms, COORD_TOGETHER, on_reply, f);
+    return true;
+}
+
+static void look(struct coord_attempt *a, bool *need)
+{
+    a->all_ok = true;
+    for (size_t i = 0; i < a->n; i++) {
+        const struct coord_reply *r = &a->replies[i];
+        bool answered = a->got[i] && r->err == QK_OK;
+        if (!answered || r->answer.status != WIRE_ANSWER_OK) a->all_ok = false;
+        if (answered && r->answer.status == WIRE_ANSWER_STALE) a->stale = true;
+        if (answered && r->answer.status == WIRE_ANSWER_NEED) *need = true;
+    }
+}
+
+bool coord_first_end(struct coord_first *f, qk_err *err, struct kms_fault *fault)
+{
+    struct coord_op *op = f->op;
+    enum coord_step step = COORD_AGAIN;
+    bool need = false;
+    look(&f->attempt, &need);
+    /* Records that a node lacks are handed out by coord_op_run: nobody is to blame. */
+    qk_err failed = need ? QK_OK : coord_op_conclude(op, &f->ask, &f->attempt, fault, &step);
+    first_free(f);
+    coord_votes_free(&op->votes);
+    if (failed != QK_OK) {
+        *err = kms_fault_internal(fault, failed);
+        return true;
+    }
+    *err = step == COORD_DONE ? QK_OK : QK_E_DENIED;
+    return step == COORD_DONE || step == COORD_FAULT;
+}

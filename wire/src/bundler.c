@@ -1,0 +1,191 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include "wire/bundle.h"
+
+enum { WAITING_MAX = 4096 };
+
+/* One call, waiting or in a frame. */
+struct item {
+    struct item *next;
+    wire_call_fn fn;
+    void *ctx;
+    unsigned timeout_ms;
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* One frame in flight, or free. */
+struct frame {
+    struct wire_bundler *bundler;
+    struct frame *next_free;
+    size_t n;
+    struct item *items[WIRE_BUNDLE_MAX];
+};
+
+struct wire_bundler {
+    struct wire_client *client;
+    struct frame *frames;
+    pthread_mutex_t lock; /* everything below */
+    struct frame *free;   /* calls wait only while all are in flight */
+    size_t n_waiting;
+    struct item *first, **last;
+};
+
+qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, unsigned max_frames)
+{
+    QK_ENSURE(max_frames >= 1, QK_E_STATE);
+    struct wire_bundler *b = calloc(1, sizeof *b);
+    QK_ENSURE(b != NULL, QK_E_NOMEM);
+    b->frames = calloc(max_frames, sizeof *b->frames);
+    if (b->frames == NULL) {
+        free(b);
+        return QK_E_NOMEM;
+    }
+    for (unsigned i = 0; i < max_frames; i++) {
+        b->frames[i] = (struct frame){.bundler = b, .next_free = b->free};
+        b->free = &b->frames[i];
+    }
+    b->client = client;
+    b->last = &b->first;
+    (void)pthread_mutex_init(&b->lock, NULL);
+    *out = b;
+    return QK_OK;
+}
+
+void wire_bundler_free(struct wire_bundler *b)
+{
+    if (b == NULL) return;
+    (void)pthread_mutex_destroy(&b->lock);
+    free(b->frames);
+    free(b);
+}
+
+/* ---- ends ---- */
+
+static void end_item(struct item *item, qk_err err, struct qk_bytes bytes)
+{
+    item->fn(item->ctx, err, bytes);
+    free(item);
+}
+
+static void end_all(struct frame *f, qk_err err)
+{
+    for (size_t i = 0; i < f->n; i++) end_item(f->items[i], err, qk_bytes(NULL, 0));
+}
+
+static void hand_out(struct frame *f, struct qk_bytes answer)
+{
+    struct qk_bytes parts[WIRE_BUNDLE_MAX];
+    size_t n = 0;
+    qk_err err = wire_bundle_decode(answer, parts, &n);
+    if (err == QK_OK && n != f->n) err = QK_E_MALFORMED;
+    if (err != QK_OK) {
+        end_all(f, QK_E_MALFORMED);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        end_item(f->items[i], parts[i].len > 0 ? QK_OK : QK_E_UNEXPECTED, parts[i]);
+}
+
+static void give_back(struct frame *f)
+{
+    struct wire_bundler *b = f->bundler;
+    (void)pthread_mutex_lock(&b->lock);
+    f->next_free = b->free;
+    b->free = f;
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+static void send_waiting(struct wire_bundler *b);
+
+static void on_frame(void *ctx, qk_err err, struct qk_bytes bytes)
+{
+    struct frame f = *(struct frame *)ctx;
+    give_back(ctx);
+    send_waiting(f.bundler); /* first: the node is to have work while the answers are looked at */
+    if (err != QK_OK)
+        end_all(&f, err);
+    else if (f.n == 1)
+        end_item(f.items[0], QK_OK, bytes); /* it went as itself */
+    else
+        hand_out(&f, bytes);
+}
+
+/* ---- frames ---- */
+
+/* With the lock held: what is to travel together now. NULL: nothing, or no frame is free. */
+static struct frame *take_frame(struct wire_bundler *b)
+{
+    struct frame *f = b->first == NULL ? NULL : b->free;
+    if (f == NULL) return NULL;
+    b->free = f->next_free;
+    f->n = 0;
+    size_t bytes = 0;
+    while (b->first != NULL && f->n < WIRE_BUNDLE_MAX) {
+        struct item *item = b->first;
+        if (f->n > 0 && bytes + item->len > WIRE_BUNDLE_BYTES) break;
+        bytes += item->len;
+        b->first = item->next;
+        b->n_waiting--;
+        f->items[f->n++] = item;
+    }
+    if (b->first == NULL) b->last = &b->first;
+    return f;
+}
+
+static qk_err send_frame(struct frame *f)
+{
+    struct wire_client *client = f->bundler->client;
+    struct qk_bytes parts[WIRE_BUNDLE_MAX];
+    unsigned timeout_ms = 1;
+    for (size_t i = 0; i < f->n; i++) {
+        parts[i] = qk_bytes(f->items[i]->bytes, f->items[i]->len);
+        if (f->items[i]->timeout_ms > timeout_ms) timeout_ms = f->items[i]->timeout_ms;
+    }
+    if (f->n == 1) return wire_client_call(client, parts[0], timeout_ms, on_frame, f);
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_FRAME_MAX);
+    wire_bundle_encode(&bytes, parts, f->n);
+    QK_TRY(bytes.err);
+    return wire_client_call(client, qk_buf_view(&bytes), timeout_ms, on_frame, f);
+}
+
+static void send_waiting(struct wire_bundler *b)
+{
+    for (;;) {
+        (void)pthread_mutex_lock(&b->lock);
+        struct frame *f = take_frame(b);
+        (void)pthread_mutex_unlock(&b->lock);
+        if (f == NULL) return;
+        qk_err err = send_frame(f);
+        if (err == QK_OK) continue;
+        struct frame failed = *f;
+        give_back(f);
+        end_all(&failed, err);
+    }
+}
+
+qk_err wire_bundler_call(
+    struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx)
+{
+    QK_ENSURE(bytes.len >= 1 && timeout_ms >= 1 && fn != NULL, QK_E_STATE);
+    QK_ENSURE(bytes.len <= WIRE_BUNDLE_CALL_BYTES, QK_E_TOO_LARGE);
+    QK_ENSURE(wire_client_up(b->client), QK_E_IO);
+    struct item *item = malloc(sizeof *item + bytes.len);
+    QK_ENSURE(item != NULL, QK_E_NOMEM);
+    *item = (struct item){.fn = fn, .ctx = ctx, .timeout_ms = timeout_ms, .len = bytes.len};
+    memcpy(item->bytes, bytes.p, bytes.len);
+    (void)pthread_mutex_lock(&b->lock);
+    bool room = b->n_waiting < WAITING_MAX;
+    if (room) {
+        *b->last = item;
+        b->last = &item->next;
+        b->n_waiting++;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    if (!room) {
+        free(item);
+        return QK_E_BUSY;
+    }
+    send_waiting(b);
+    return QK_OK;
+}
