@@ -71,7 +71,7 @@ const struct qk_opt node_config_table[] = {
         "How long a promised record version stays reserved for the change it was promised to.",
         "too short, and two changes that race may both fail or the slower one be forked"),
 
-    NUMBER(presign_per_key, "presignatures", "16", 0, 64,
+    NUMBER(presign_per_key, "presignatures", "64", 0, 4096,
         "ECDSA presignatures held in memory for each key and signer set; 0: none, sign in full.",
         ""),
     NUMBER(presign_total, "presignatures", "4096", 0, 1000000,

@@ -265,6 +265,7 @@ static void serve(void *arg)
     struct node_op *op = arg;
     work_on(op);
     answer(op);
+    op->node->serving--;
     node_op_clear(op);
     free(op);
 }
@@ -359,6 +360,7 @@ static void serve_bundle(void *arg)
     else
         wire_reply_drop(b->reply);
     if (err != QK_OK) qk_log(QK_WARN, "call.answer", QK_F_ERR(err));
+    b->node->serving -= b->n;
     bundle_free(b);
 }
 
@@ -380,7 +382,9 @@ static bool take_bundle(struct node *node, const struct wire_caller *caller, str
         answer_now(reply, WIRE_ANSWER_REFUSED, "the call does not decode");
         return true;
     }
+    node->serving += b->n;
     if (!node->stopping && qk_pool_run(node->ops, serve_bundle, b) == QK_OK) return true;
+    node->serving -= b->n;
     bundle_free(b);
     return false;
 }
@@ -401,7 +405,9 @@ static bool take_call(struct node *node, const struct wire_caller *caller, struc
     op_init(op, node, caller, qk_buf_view(&frame));
     op->frame = frame;
     op->reply = reply;
+    node->serving++;
     if (!node->stopping && qk_pool_run(node->ops, serve, op) == QK_OK) return true;
+    node->serving--;
     node_op_clear(op);
     free(op);
     return false;

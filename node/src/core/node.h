@@ -68,7 +68,8 @@ struct node {
     uint64_t started_ms;
     pthread_mutex_t gate; /* frames enter the pools under it */
     _Atomic bool deaf; /* no frame enters any pool; while stopping only those that end what runs */
-    _Atomic bool stopping; /* no new calls and sessions */
+    _Atomic bool stopping;  /* no new calls and sessions */
+    _Atomic size_t serving; /* calls in our hands */
     _Atomic uint64_t
         stop_by_ms; /* then (qk_mono_ms) what still waits gives up; valid if stopping */
 };

@@ -4,7 +4,7 @@
 #include "qk/clock.h"
 #include "core/opens.h"
 
-enum { GROUPS_MAX = 256, WINDOW_MS = 60000, KEEP_GROUP_MS = 900000 };
+enum { GROUPS_MAX = 256, WINDOW_MS = 60000, KEEP_GROUP_MS = 900000, BUSY = 4 };
 
 struct entry {
     struct mpc_presig *presig;
@@ -135,7 +135,8 @@ void node_presigs_offer(struct node *node, const struct node_key *key, const uin
         more = has_room(p, g);
     }
     pthread_mutex_unlock(&p->lock);
-    if (more && signers[0] == node_self(node))
+    bool busy = node->serving > BUSY; /* a signature now is worth more than one later */
+    if (more && !busy && signers[0] == node_self(node))
         node_opens_want_presig(node, key->key_id, signers, n);
 }
 
@@ -187,24 +188,32 @@ qk_err node_presigs_add(struct node *node, const struct node_key *key, const uin
     return QK_E_BUSY;
 }
 
-/* Unlink the entry named sid from wherever it is. The ticker wipes what is too old, but may be
- * late: *fresh says whether it may be used. */
-static struct mpc_presig *take(struct node_presigs *p, const uint8_t sid[static 32], bool *fresh)
+static struct mpc_presig *take_from(
+    struct node_presigs *p, struct group *g, const uint8_t sid[static 32], bool *fresh)
 {
-    uint64_t now = qk_mono_ms();
-    for (struct group *g = p->list; g != NULL; g = g->next)
-        for (struct entry **at = &g->free; *at != NULL; at = &(*at)->next) {
-            struct entry *e = *at;
-            if (memcmp(mpc_presig_sid(e->presig), sid, 32) != 0) continue;
-            struct mpc_presig *presig = e->presig;
-            *fresh = now - e->made_ms < p->age_ms;
-            *at = e->next;
-            g->n_free--;
-            p->n_free--;
-            free(e);
-            return presig;
-        }
+    for (struct entry **at = &g->free; *at != NULL; at = &(*at)->next) {
+        struct entry *e = *at;
+        if (memcmp(mpc_presig_sid(e->presig), sid, 32) != 0) continue;
+        struct mpc_presig *presig = e->presig;
+        *fresh = qk_mono_ms() - e->made_ms < p->age_ms;
+        *at = e->next;
+        g->n_free--;
+        p->n_free--;
+        free(e);
+        return presig;
+    }
     return NULL;
+}
+
+/* Unlink the entry named sid from wherever it is, looking first where it should be. The ticker
+ * wipes what is too old, but may be late: *fresh says whether it may be used. */
+static struct mpc_presig *take(
+    struct node_presigs *p, struct group *own, const uint8_t sid[static 32], bool *fresh)
+{
+    struct mpc_presig *presig = own == NULL ? NULL : take_from(p, own, sid, fresh);
+    for (struct group *g = p->list; g != NULL && presig == NULL; g = g->next)
+        presig = take_from(p, g, sid, fresh);
+    return presig;
 }
 
 qk_err node_presig_use(struct node *node, const uint8_t sid[static 32],
@@ -214,7 +223,7 @@ qk_err node_presig_use(struct node *node, const uint8_t sid[static 32],
     struct node_presigs *p = node->presigs;
     pthread_mutex_lock(&p->lock);
     bool fresh = false;
-    struct mpc_presig *presig = take(p, sid, &fresh);
+    struct mpc_presig *presig = take(p, find(p, rec->key_id, signers, n), sid, &fresh);
     pthread_mutex_unlock(&p->lock);
     QK_ENSURE(presig != NULL, QK_E_NOT_FOUND);
     qk_err err =

@@ -14,7 +14,7 @@ void node_presigs_free(struct node_presigs *presigs);
 
 /** A signature of this key by these signers was just made: note the use, name up to
  *  WIRE_CALL_PRESIGS_MAX presignatures that wait (in answer), and have the lowest signer make one
- *  more if the pool has room. */
+ *  more if the pool has room and the node is not busy with calls. */
 void node_presigs_offer(struct node *node, const struct node_key *key, const uint16_t *signers,
     size_t n, struct wire_answer *answer);
 /** May one more be made for (key, signers)? Counts it as under way if so: pair with

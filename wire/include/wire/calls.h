@@ -17,7 +17,7 @@ enum {
     WIRE_CALL_RECORD_BYTES = 262144, /* one record with its certificate */
     WIRE_CALL_RAW_BYTES = 1250000,   /* the caller's request, kms/raw.h encoding */
     WIRE_CALL_PEERS_MAX = 33,
-    WIRE_CALL_PRESIGS_MAX = 8,
+    WIRE_CALL_PRESIGS_MAX = 64,
     WIRE_CALL_ID_MAX = 64, /* bytes of a record id */
 };
 
