@@ -51,7 +51,7 @@ const struct qk_opt node_config_table[] = {
         "When the audit log is synced to disk: changes (before a change of state is acknowledged; "
         "the rest within a second) or all (before every answer).",
         "with changes, a power cut may lose the entries of the last second"),
-    NUMBER(audit_rotate_mib, "MiB", "64", 0, 4096,
+    NUMBER(audit_rotate_mib, "MiB", "64", 0, 64,
         "Start a new audit file above this size; 0 never does.", ""),
 
     TEXT(log_level, "info", "Least level that is logged: debug, info, warn, error.", ""),
@@ -71,7 +71,7 @@ const struct qk_opt node_config_table[] = {
         "How long a promised record version stays reserved for the change it was promised to.",
         "too short, and two changes that race may both fail or the slower one be forked"),
 
-    NUMBER(presign_per_key, "presignatures", "64", 0, 4096,
+    NUMBER(presign_per_key, "presignatures", "64", 0, 64,
         "ECDSA presignatures held in memory for each key and signer set; 0: none, sign in full.",
         ""),
     NUMBER(presign_total, "presignatures", "4096", 0, 1000000,

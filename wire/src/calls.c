@@ -68,7 +68,7 @@ static qk_err get_peers(struct qk_unpack *u, struct wire_call *call)
 
 void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
 {
-    qk_pack_map(out, 12);
+    qk_pack_map(out, 13);
     qk_pack_key_uint(out, "v", VERSION);
     qk_pack_key_uint(out, "k", (uint64_t)call->kind);
     qk_pack_key_bin(out, "c", QK_BYTES(call->cluster));
@@ -80,6 +80,7 @@ void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
     for (uint32_t i = 0; i < call->n_peers; i++) qk_pack_uint(out, call->peers[i]);
     qk_pack_key_bin(out, "rnd", QK_BYTES(call->rnd));
     qk_pack_key_bin(out, "presig", call->presig);
+    qk_pack_key_uint(out, "want", call->want_presigs);
     add_refs(out, call->refs, call->n_refs);
     add_records(out, call->records, call->n_records);
     qk_pack_key(out, "fetch");
@@ -103,7 +104,7 @@ static qk_err get_call_head(struct qk_unpack *u, struct wire_call *call)
 {
     uint64_t version, kind;
     struct qk_bytes rid;
-    QK_TRY(qk_unpack_map(u, 12));
+    QK_TRY(qk_unpack_map(u, 13));
     QK_TRY(qk_unpack_key_uint(u, "v", VERSION, &version));
     QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_PROMISED, &kind));
     QK_ENSURE(version == VERSION && kind >= WIRE_CALL_OP, QK_E_MALFORMED);
@@ -119,6 +120,7 @@ qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
 {
     QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
     memset(out, 0, sizeof *out);
+    uint64_t want;
     struct qk_unpack u = qk_unpack(in);
     QK_TRY(get_call_head(&u, out));
     QK_TRY(qk_unpack_key_bin(&u, "raw", 0, WIRE_CALL_RAW_BYTES, &out->raw));
@@ -127,6 +129,8 @@ qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
     QK_TRY(qk_unpack_key_fixed(&u, "rnd", out->rnd, sizeof out->rnd));
     QK_TRY(qk_unpack_key_bin(&u, "presig", 0, 32, &out->presig));
     QK_ENSURE(out->presig.len == 0 || out->presig.len == 32, QK_E_MALFORMED);
+    QK_TRY(qk_unpack_key_uint(&u, "want", WIRE_CALL_PRESIGS_MAX, &want));
+    out->want_presigs = (uint32_t)want;
     QK_TRY(get_refs(&u, out->refs, &out->n_refs));
     QK_TRY(get_records(&u, out->records, &out->n_records));
     QK_TRY(get_fetch(&u, out));
@@ -154,9 +158,7 @@ void wire_answer_encode(struct qk_buf *out, const struct wire_answer *a)
     add_signed(out, a);
     qk_pack_key_bin(out, "part", a->part);
     qk_pack_key_bin(out, "sealed", a->sealed);
-    qk_pack_key(out, "presigs");
-    qk_pack_array(out, a->n_presigs);
-    for (uint32_t i = 0; i < a->n_presigs; i++) qk_pack_bin(out, QK_BYTES(a->presigs[i]));
+    qk_pack_key_bin(out, "presigs", a->presigs);
     qk_pack_key_str(out, "type", a->fault_type);
     qk_pack_key_str(out, "msg", a->fault_message);
     qk_pack_key_bool(out, "hasmsg", a->fault_has_message);
@@ -179,15 +181,6 @@ static qk_err get_signed(struct qk_unpack *u, struct wire_answer *a)
     return QK_OK;
 }
 
-static qk_err get_presigs(struct qk_unpack *u, struct wire_answer *a)
-{
-    QK_TRY(qk_unpack_key(u, "presigs"));
-    QK_TRY(qk_unpack_array(u, 0, WIRE_CALL_PRESIGS_MAX, &a->n_presigs));
-    for (uint32_t i = 0; i < a->n_presigs; i++)
-        QK_TRY(qk_unpack_fixed(u, a->presigs[i], sizeof a->presigs[i]));
-    return QK_OK;
-}
-
 qk_err wire_answer_decode(struct qk_bytes in, struct wire_answer *out)
 {
     QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
@@ -202,7 +195,8 @@ qk_err wire_answer_decode(struct qk_bytes in, struct wire_answer *out)
     QK_TRY(get_signed(&u, out));
     QK_TRY(qk_unpack_key_bin(&u, "part", 0, PART_MAX, &out->part));
     QK_TRY(qk_unpack_key_bin(&u, "sealed", 0, SEALED_MAX, &out->sealed));
-    QK_TRY(get_presigs(&u, out));
+    QK_TRY(qk_unpack_key_bin(&u, "presigs", 0, WIRE_CALL_PRESIGS_MAX * 32, &out->presigs));
+    QK_ENSURE(out->presigs.len % 32 == 0, QK_E_MALFORMED);
     QK_TRY(qk_unpack_key_str(&u, "type", 0, 64, &out->fault_type));
     QK_TRY(qk_unpack_key_str(&u, "msg", 0, TEXT_MAX, &out->fault_message));
     QK_TRY(qk_unpack_key_bool(&u, "hasmsg", &out->fault_has_message));

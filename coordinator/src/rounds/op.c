@@ -116,6 +116,9 @@ qk_err coord_op_call(struct coord_op *op, struct wire_call *call, struct coord_t
     QK_TRY(t->proposal.err);
     call->proposal = qk_buf_view(&t->proposal);
     fill_refs(op, call, t->ids);
+    if (op->decided && op->decision.kind == KMS_DO_SIGN && op->engine->presigs != NULL)
+        call->want_presigs = coord_presigs_want(
+            op->engine->presigs, op->decision.key->key.key_id, op->set, op->n_set);
     call->n_peers = (uint32_t)op->n_set;
     memcpy(call->peers, op->set, op->n_set * sizeof *op->set);
     QK_TRY(qk_rng_fill(qk_rng_system(), op->rnd, 32));

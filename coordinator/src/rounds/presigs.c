@@ -8,7 +8,7 @@ enum {
     ENTRIES = 1024, /* (key, set) pairs; the least recently used goes */
     BUCKETS = 1024,
     USED = 4096,                     /* names remembered after use */
-    LOW = WIRE_CALL_PRESIGS_MAX / 4, /* then an answer's list is looked at */
+    LOW = WIRE_CALL_PRESIGS_MAX / 2, /* then names are asked for */
 };
 
 struct entry {
@@ -132,13 +132,14 @@ static struct entry *entry_for(
     return e;
 }
 
-/* Is sid in this answer? Nodes list in the same order, or nearly: look on from where the last one
+/* Is sid in this list? Nodes list in the same order, or nearly: look on from where the last one
  * was. */
-static bool listed(const struct wire_answer *a, const uint8_t *sid, uint32_t *at)
+static bool listed(struct qk_bytes names, const uint8_t *sid, size_t *at)
 {
-    for (uint32_t n = 0; n < a->n_presigs; n++) {
-        uint32_t i = (*at + n) % a->n_presigs;
-        if (memcmp(a->presigs[i], sid, 32) != 0) continue;
+    size_t n = names.len / 32;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = (*at + k) % n;
+        if (memcmp(names.p + 32 * i, sid, 32) != 0) continue;
         *at = i + 1;
         return true;
     }
@@ -147,24 +148,37 @@ static bool listed(const struct wire_answer *a, const uint8_t *sid, uint32_t *at
 
 static void take_list(struct coord_presigs *p, struct entry *e, const struct coord_attempt *attempt)
 {
-    uint32_t at[WIRE_NODES_MAX] = {0};
-    const struct wire_answer *first = &attempt->replies[0].answer;
+    size_t at[WIRE_NODES_MAX] = {0};
+    struct qk_bytes first = attempt->replies[0].answer.presigs;
     e->n = 0;
-    for (uint32_t i = 0; i < first->n_presigs; i++) {
-        bool all = !was_used(p, first->presigs[i]);
+    for (size_t i = 0; i < first.len / 32 && e->n < WIRE_CALL_PRESIGS_MAX; i++) {
+        const uint8_t *sid = first.p + 32 * i;
+        bool all = !was_used(p, sid);
         for (size_t k = 1; k < attempt->n && all; k++)
-            all = listed(&attempt->replies[k].answer, first->presigs[i], &at[k]);
-        if (all) memcpy(e->sids[e->n++], first->presigs[i], 32);
+            all = listed(attempt->replies[k].answer.presigs, sid, &at[k]);
+        if (all) memcpy(e->sids[e->n++], sid, 32);
     }
+}
+
+uint32_t coord_presigs_want(
+    struct coord_presigs *p, const uint8_t key_id[static 16], const uint16_t *set, size_t n_set)
+{
+    const struct wanted w = {.key_id = key_id, .set = set, .n_set = n_set};
+    (void)pthread_mutex_lock(&p->mutex);
+    struct entry *e = find(p, &w);
+    bool low = e == NULL || e->n < LOW;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return low ? WIRE_CALL_PRESIGS_MAX : 0;
 }
 
 void coord_presigs_learn(struct coord_presigs *p, const uint8_t key_id[static 16],
     const uint16_t *set, size_t n_set, const struct coord_attempt *attempt)
 {
     if (!(attempt->n == n_set && n_set >= 1 && n_set <= WIRE_NODES_MAX)) return;
+    if (attempt->replies[0].answer.presigs.len == 0) return;
     (void)pthread_mutex_lock(&p->mutex);
     struct entry *e = entry_for(p, key_id, set, n_set);
-    if (e->n <= LOW) take_list(p, e, attempt);
+    if (e->n < LOW) take_list(p, e, attempt);
     (void)pthread_mutex_unlock(&p->mutex);
 }
 

@@ -15,7 +15,10 @@ struct coord_presigs;
 QK_MUST_USE qk_err coord_presigs_new(struct coord_presigs **out);
 void coord_presigs_free(struct coord_presigs *p);
 
-/** Take the names that every answer of the attempt (all_ok) lists. */
+/** How many names a call to set should ask for (wire_call.want_presigs). */
+uint32_t coord_presigs_want(
+    struct coord_presigs *p, const uint8_t key_id[static 16], const uint16_t *set, size_t n_set);
+/** Take the names that every answer of the attempt (all_ok) lists, if we are short of them. */
 void coord_presigs_learn(struct coord_presigs *p, const uint8_t key_id[static 16],
     const uint16_t *set, size_t n_set, const struct coord_attempt *attempt);
 /** A set with a presignature ready whose members are all healthy: fills set and sid and consumes

@@ -303,6 +303,7 @@ static void op_init(
     op->node = node;
     op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
     op->sealed = (struct qk_buf)QK_BUF(1024);
+    op->names = (struct qk_buf)QK_BUF(WIRE_CALL_PRESIGS_MAX * 32);
     name_caller(op, caller);
     if (wire_call_decode(bytes, &op->call) != QK_OK)
         op->turned_away = "the call does not decode";

@@ -31,6 +31,7 @@ void node_op_clear(struct node_op *op)
     qk_buf_free(&op->frame);
     qk_buf_free(&op->out);
     qk_buf_free(&op->sealed);
+    qk_buf_free(&op->names);
 }
 
 /* ---- records ---- */

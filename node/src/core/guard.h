@@ -40,6 +40,7 @@ struct node_op {
     struct wire_answer answer;
     struct qk_buf out; /* what the answer's views point into */
     struct qk_buf sealed;
+    struct qk_buf names; /* of presignatures */
 };
 
 enum node_verdict {

@@ -118,7 +118,7 @@ static bool has_room(const struct node_presigs *p, const struct group *g)
 }
 
 void node_presigs_offer(struct node *node, const struct node_key *key, const uint16_t *signers,
-    size_t n, struct wire_answer *answer)
+    size_t n, size_t want, struct qk_buf *names)
 {
     struct node_presigs *p = node->presigs;
     bool more = false;
@@ -129,15 +129,15 @@ void node_presigs_offer(struct node *node, const struct node_key *key, const uin
         g->used_ms = qk_mono_ms();
         roll_window(g, g->used_ms);
         g->uses++;
-        for (struct entry *e = g->free; e != NULL && answer->n_presigs < WIRE_CALL_PRESIGS_MAX;
-             e = e->next)
-            memcpy(answer->presigs[answer->n_presigs++], mpc_presig_sid(e->presig), 32);
+        for (struct entry *e = g->free; e != NULL && want > 0; e = e->next, want--)
+            qk_buf_add(names, mpc_presig_sid(e->presig), 32);
         more = has_room(p, g);
     }
     pthread_mutex_unlock(&p->lock);
     bool busy = node->serving > BUSY; /* a signature now is worth more than one later */
-    if (more && !busy && signers[0] == node_self(node))
-        node_opens_want_presig(node, key->key_id, signers, n);
+    if (!more || busy || signers[0] != node_self(node)) return;
+    /* Two for one, or the pool would never grow; whether there is room is asked again. */
+    for (int i = 0; i < 2; i++) node_opens_want_presig(node, key->key_id, signers, n);
 }
 
 bool node_presigs_begin(

@@ -12,11 +12,11 @@ QK_MUST_USE qk_err node_presigs_new(struct node_presigs **out, const struct node
 /** Burns everything. */
 void node_presigs_free(struct node_presigs *presigs);
 
-/** A signature of this key by these signers was just made: note the use, name up to
- *  WIRE_CALL_PRESIGS_MAX presignatures that wait (in answer), and have the lowest signer make one
+/** A signature of this key by these signers was just made: note the use, append the
+ *  names of up to want presignatures that wait to names, and have the lowest signer make one
  *  more if the pool has room and the node is not busy with calls. */
 void node_presigs_offer(struct node *node, const struct node_key *key, const uint16_t *signers,
-    size_t n, struct wire_answer *answer);
+    size_t n, size_t want, struct qk_buf *names);
 /** May one more be made for (key, signers)? Counts it as under way if so: pair with
  *  node_presigs_end. */
 bool node_presigs_begin(

@@ -90,6 +90,14 @@ static qk_err make_part(struct node_op *op, struct node_key *key, struct mpc_ecd
     return err;
 }
 
+/* Names are a courtesy: none when memory is short. */
+static void offer_presigs(struct node_op *op, const struct node_key *key)
+{
+    node_presigs_offer(
+        op->node, key, op->call.peers, op->call.n_peers, op->call.want_presigs, &op->names);
+    if (op->names.err == QK_OK) op->answer.presigs = qk_buf_view(&op->names);
+}
+
 void node_sign(struct node_op *op)
 {
     struct node_key *key;
@@ -104,8 +112,7 @@ void node_sign(struct node_op *op)
             err = at == NULL ? QK_E_NOMEM : mpc_ecdsa_part_encode(&part, at);
             op->answer.part = qk_bytes(at, len);
         }
-        if (err == QK_OK)
-            node_presigs_offer(op->node, key, op->call.peers, op->call.n_peers, &op->answer);
+        if (err == QK_OK) offer_presigs(op, key);
         node_key_put(op->node, key);
     }
     if (err == QK_OK) {

@@ -515,7 +515,7 @@ qk_err nd_sign(struct nd *d, const char *key_id, const char *message, const uint
 bool nd_empty(const struct nb_answer *answer)
 {
     const struct wire_answer *a = &answer->a;
-    return a->n_signed == 0 && a->part.len == 0 && a->sealed.len == 0 && a->n_presigs == 0;
+    return a->n_signed == 0 && a->part.len == 0 && a->sealed.len == 0 && a->presigs.len == 0;
 }
 
 static bool says(const struct nb_answer *a, enum wire_answer_status status, const char *text)

@@ -521,12 +521,12 @@ QK_TEST(rounds_sign, a_presignature_is_named_once_and_only_if_every_signer_has_i
     struct run *r = run_new();
     struct coord_attempt a = {.n = 2, .all_ok = true};
     uint16_t set[] = {1, 2}, got[WIRE_NODES_MAX];
-    uint8_t sid[32];
+    uint8_t sid[32], names[2][64];
     struct coord_presigs *p = r->w.engine.presigs;
     for (size_t i = 0; i < 2; i++) {
-        a.replies[i].answer.n_presigs = 2;
-        memset(a.replies[i].answer.presigs[0], 0x11, 32);                   /* both have it */
-        memset(a.replies[i].answer.presigs[1], (int)(0x22 + 0x11 * i), 32); /* each its own */
+        memset(names[i], 0x11, 32);                        /* both have it */
+        memset(names[i] + 32, (int)(0x22 + 0x11 * i), 32); /* each its own */
+        a.replies[i].answer.presigs = QK_BYTES(names[i]);
     }
     coord_presigs_learn(p, r->w.key_id, set, 2, &a);
     cr_assert(coord_presigs_take(p, r->w.engine.nodes, r->w.key_id, 2, got, sid));
@@ -552,9 +552,10 @@ QK_TEST(rounds_sign, without_its_presignature_it_signs_online)
     struct run *r = run_new();
     struct coord_attempt a = {.n = 2, .all_ok = true};
     uint16_t set[] = {1, 2};
+    uint8_t name[32];
     for (size_t i = 0; i < 2; i++) {
-        a.replies[i].answer.n_presigs = 1;
-        memset(a.replies[i].answer.presigs[0], 0x33, 32);
+        memset(name, 0x33, 32);
+        a.replies[i].answer.presigs = QK_BYTES(name);
     }
     coord_presigs_learn(r->w.engine.presigs, r->w.key_id, set, 2, &a);
     for (size_t i = 0; i < CW_NODES; i++) r->w.fakes[i].bend = no_presig;

@@ -65,7 +65,7 @@ QK_TEST(config, every_mistake_is_named)
         {"call_listen = ipc:///x\n", "call_listen must be a tls+tcp:// URL"},
         {"max_sessions = 10\n", "max_sessions_per_peer is above max_sessions"},
         {"audit = vault.db\n", "vault and audit name the same file"},
-        {"presign_per_key = 4097\n", "presign_per_key must be a number from 0 to 4096"},
+        {"presign_per_key = 65\n", "presign_per_key must be a number from 0 to 64"},
         {"threads = 0\n", "threads must be a number from 1 to 256"},
         {"allow_plain = true\n", "allow_plain must be yes or no"},
         {"node_id = 4\n", "node_id is given twice"},

@@ -88,12 +88,13 @@ static void wait_presig(struct scene *s, const uint16_t *peers, uint8_t sid[stat
 {
     for (int tries = 0; tries < 200; tries++) {
         ND_AUTO_OP *op = sign_op(s, "warm up", peers);
+        op->call.want_presigs = WIRE_CALL_PRESIGS_MAX;
         cr_assert(nd_send(&s->d, op));
         const struct wire_answer *a = &op->answer[peers[0]].a, *b = &op->answer[peers[1]].a;
-        for (uint32_t i = 0; i < a->n_presigs; i++)
-            for (uint32_t k = 0; k < b->n_presigs; k++)
-                if (memcmp(a->presigs[i], b->presigs[k], 32) == 0) {
-                    memcpy(sid, a->presigs[i], 32);
+        for (size_t i = 0; i < a->presigs.len; i += 32)
+            for (size_t k = 0; k < b->presigs.len; k += 32)
+                if (memcmp(a->presigs.p + i, b->presigs.p + k, 32) == 0) {
+                    memcpy(sid, a->presigs.p + i, 32);
                     return;
                 }
         nodebox_sleep_ms(50);

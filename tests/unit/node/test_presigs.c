@@ -107,7 +107,6 @@ static struct mpc_presig *presign(struct key *k)
 static struct node *make_node(
     const struct key *k, uint64_t per_key, uint64_t total, uint64_t age_ms)
 {
-    static struct wire_answer answer;
     struct node *node = calloc(1, sizeof *node);
     cr_assert_not_null(node);
     node->conf.node_id = 2;
@@ -115,7 +114,9 @@ static struct node *make_node(
     node->conf.presign_total = total;
     node->conf.presign_age_ms = age_ms;
     qk_assert_ok(node_presigs_new(&node->presigs, node));
-    node_presigs_offer(node, &k->node_key, ids, 2, &answer);
+    QK_AUTO_BUF names = QK_BUF(64);
+    node_presigs_offer(node, &k->node_key, ids, 2, 2, &names);
+    cr_assert_eq(names.len, 0);
     return node;
 }
 

@@ -50,6 +50,7 @@ struct wire_call {
     uint32_t n_peers;
     uint8_t rnd[32];        /* the requester's random bytes of protocols/00 section 4 */
     struct qk_bytes presig; /* 32 bytes: the presignature to spend; empty: sign online */
+    uint32_t want_presigs;  /* how many names of others to list, 0..WIRE_CALL_PRESIGS_MAX */
 
     /* OP, DUE: what the call rests on */
     struct wire_ref refs[WIRE_CALL_RECORDS_MAX];
@@ -87,8 +88,7 @@ struct wire_answer {
     uint32_t n_signed;
     struct qk_bytes part;   /* one signer's part of a signature (mpc/ecdsa.h), or empty */
     struct qk_bytes sealed; /* a partial for the caller's eyes only (X25519 sealed box), or empty */
-    uint8_t presigs[WIRE_CALL_PRESIGS_MAX][32]; /* ready for this key and these peers */
-    uint32_t n_presigs;
+    struct qk_bytes presigs; /* ready for this key and these peers: names of 32 bytes */
 
     /* FAULT: texts of kms/fault.h. REFUSED, RETRY: a reason for the log */
     struct qk_bytes fault_type;
