@@ -38,6 +38,7 @@ static void usage(FILE *to)
         "  --rate R           requests per second, open loop; 0: closed loop (0)\n"
         "  --seconds S        measured time (10)\n"
         "  --warmup S         time before it that is not counted (1)\n"
+        "  --warmup-rate R    requests per second meanwhile; 0: as later (0)\n"
         "  --key-id K         id or ARN of a key; may be repeated\n"
         "  --key-spec SPEC    create keys: ECC_NIST_P256, ECC_SECG_P256K1, ECC_NIST_P384,\n"
         "                     ECC_NIST_P521; their deletion is scheduled at the end\n"
@@ -63,6 +64,7 @@ enum {
     O_RATE,
     O_SEC,
     O_WARM,
+    O_WARM_RATE,
     O_ID,
     O_SPEC,
     O_KEYS,
@@ -77,6 +79,7 @@ enum {
 static const struct option longs[] = {{"operation", required_argument, NULL, O_OP},
     {"connections", required_argument, NULL, O_CONN}, {"rate", required_argument, NULL, O_RATE},
     {"seconds", required_argument, NULL, O_SEC}, {"warmup", required_argument, NULL, O_WARM},
+    {"warmup-rate", required_argument, NULL, O_WARM_RATE},
     {"key-id", required_argument, NULL, O_ID}, {"key-spec", required_argument, NULL, O_SPEC},
     {"keys", required_argument, NULL, O_KEYS}, {"keep-keys", no_argument, NULL, O_KEEP},
     {"verify-every", required_argument, NULL, O_VERIFY},
@@ -138,6 +141,8 @@ static qk_err take(struct options *o, int c, const char *arg)
         return bench_parse_number(&p->seconds, "--seconds", arg, 0.1, 86400);
     case O_WARM:
         return bench_parse_number(&p->warmup, "--warmup", arg, 0, 3600);
+    case O_WARM_RATE:
+        return bench_parse_number(&p->warmup_rate, "--warmup-rate", arg, 0, 1e6);
     case O_ID:
         return pick_key_id(o, arg);
     case O_SPEC:

@@ -21,6 +21,7 @@ struct bench_load_plan {
     double rate;           /* requests per second in total; 0: closed loop */
     double seconds;        /* measured, after the warm-up */
     double warmup;         /* seconds whose requests are sent but not counted */
+    double warmup_rate;    /* requests per second meanwhile, before a closed loop; 0: closed too */
     unsigned verify_every; /* check every so manieth signature with OpenSSL; 0: none */
     const struct bench_target *target;
     const struct bench_kms_key *keys; /* used in turn; for changes: one for each connection */
