@@ -21,6 +21,8 @@ QK_MUST_USE qk_err bench_measure_roots(
     struct bench_table *t, const struct bench_plan *plan, struct bench_key *k);
 /** The system key's PRF on P-256: evaluation, verification of one answer, combining t. */
 QK_MUST_USE qk_err bench_measure_dprf(struct bench_table *t, const struct bench_plan *plan);
+/** A node's part in Encrypt and Decrypt: one item of a frame of 64, 2-of-3, modes F and V. */
+QK_MUST_USE qk_err bench_measure_sym(struct bench_table *t, const struct bench_plan *plan);
 /** Online signing with presignatures: nodes as threads behind TCP connections on loopback,
  *  elapsed time at the combiner from the first byte sent to the verified signature. */
 QK_MUST_USE qk_err bench_measure_online(

@@ -109,7 +109,9 @@ static qk_err run(struct bench_table *t, const struct options *o)
         bench_key_wipe(&k);
         QK_TRY(err);
     }
-    return o->curve[MPC_P256] ? bench_measure_dprf(t, &plan) : QK_OK;
+    if (!o->curve[MPC_P256]) return QK_OK;
+    QK_TRY(bench_measure_dprf(t, &plan));
+    return bench_measure_sym(t, &plan);
 }
 
 static qk_err report(struct bench_table *t, const struct options *o)
