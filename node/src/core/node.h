@@ -6,7 +6,7 @@
  *  Threads
  *      NNG's own       on_message, call handler: copy and hand over, never block
  *      frames pool     config.threads workers: feed frames to parties; never waits for a peer
- *      ops pool        one thread for each call being served: waits for sessions and peers
+ *      ops pool        one thread for each call or bundle being served: waits for sessions, peers
  *      asks pool       answers to peers' questions for partials, which may wait for our own call
  *      background pool roots, setups, presignatures
  *                      (of both, one peer gets a share only: the others' work goes on)
