@@ -27,6 +27,6 @@ stop_member node-3
 rm -f "$LOCAL"/node-3/data/vault.db-*
 cp "$WORK/vault.db" "$LOCAL/node-3/data/vault.db"
 start_member node-3
-wait_ready 30
+wait_all
 made=$(new_key) || fail "no key is made"
 ok "with its vault restored, the node takes part again ($made)"

@@ -13,7 +13,7 @@ cp -a "$data" "$WORK/data"
 mount -t tmpfs -o size=24m,mode=700 tmpfs "$data" 2>/dev/null || skip "cannot mount a tmpfs here"
 cp -a "$WORK/data/." "$data/"
 start_member node-2
-wait_ready 30
+wait_all
 head -c 64m /dev/zero >"$data/fill" 2>/dev/null || true
 # What is left in a partly used page cannot be filled: go on until a creation fails.
 failed=no
@@ -31,7 +31,7 @@ ok "signing goes on"
 rm "$data/fill"
 stop_member node-2
 start_member node-2
-wait_ready 30
+wait_all
 made=$(new_key)
 echo "$made" >>"$WORK/keys"
 ok "with room again, keys are made"

@@ -15,5 +15,6 @@ done
 wait $load || { cat "$WORK/create"; fail "the load stopped"; }
 ok "$(tail -n 1 "$WORK/create")"
 py all_sign.py "$WORK/keys"
+wait_all
 made=$(new_key) || fail "no key is made"
 ok "and keys are made as before ($made)"

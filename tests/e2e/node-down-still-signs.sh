@@ -22,6 +22,7 @@ for i in 1 2 3; do
     start_member "node-$i"
     wait_ready 30
 done
+wait_all
 new_key >/dev/null || fail "all back, but no key is made"
 ok "all back: keys are made again"
 
@@ -38,6 +39,7 @@ refused "a node hangs: no key is made" DependencyTimeoutException new_key
 took "a node hangs" 10000
 kill -CONT "$(pid_of node-3)"
 unset AWS_MAX_ATTEMPTS
+wait_all
 new_key >/dev/null || fail "all back, but no key is made"
 ok "it goes on: keys are made again"
 

@@ -50,6 +50,16 @@ load_env() {
 
 kms() { aws_cli kms "$@"; }
 py() { PYTHONPATH=$E2E "$PYTHON" "$E2E/$1" "${@:2}"; }
+# Until every node is linked to the coordinator and to every other: a key needs them all, and what
+# comes back dials again at its own pace.
+wait_all() {
+    local deadline=$((SECONDS + ${1:-30})) said
+    until said=$("$BIN/qkms" status --cluster "$LOCAL/cluster.conf" --json 2>/dev/null) &&
+        [ "$(grep -o '"LinkUp": *true' <<<"$said" | wc -l)" = 3 ] && [ "$(grep -o '"Up": *true' <<<"$said" | wc -l)" = 6 ]; do
+        [ $SECONDS -lt $deadline ] || fail "not every link is up: $said"
+        sleep 0.2
+    done
+}
 ok() { echo "ok   $*"; }
 fail() { echo "FAIL $*"; exit 1; }
 skip() { echo "$*"; exit 77; }

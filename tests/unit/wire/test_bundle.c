@@ -72,7 +72,7 @@ static void echo(
 }
 
 struct asked {
-    char text[16];
+    char text[32];
     atomic_int err; /* -1: not yet */
     bool right;
 };
