@@ -42,7 +42,7 @@ void nodebox_path(const struct nodebox *box, uint16_t id, const char *name, char
 
 /* ---- making ---- */
 
-static uint16_t free_port(void)
+static uint16_t port_of_kernel(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t len = sizeof a;
@@ -52,6 +52,21 @@ static uint16_t free_port(void)
     MUST(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
     (void)close(fd);
     return ntohs(a.sin_port);
+}
+
+/* cluster.conf takes no address twice, and the kernel may give a port again. */
+static uint16_t free_port(void)
+{
+    static uint16_t drawn[64];
+    static size_t n;
+    for (;;) {
+        uint16_t port = port_of_kernel();
+        bool again = false;
+        for (size_t i = 0; i < QK_COUNT(drawn); i++) again = again || drawn[i] == port;
+        if (again) continue;
+        drawn[n++ % QK_COUNT(drawn)] = port;
+        return port;
+    }
 }
 
 static void write_text(const char *path, const char *text, size_t len, unsigned mode)

@@ -373,6 +373,10 @@ QK_TEST(rounds_change, every_node_hears_of_a_change_at_last)
         (void)pthread_mutex_unlock(&r->w.lock);
     }
     cr_assert(told);
+    for (int i = 0; i < 3000 && coord_keeper_n_synced(r->w.keeper) < CW_NODES; i++) {
+        struct timespec t = {.tv_nsec = 10000000};
+        (void)nanosleep(&t, NULL);
+    }
     cr_assert_eq(coord_keeper_n_synced(r->w.keeper), CW_NODES);
     run_free(r);
 }
