@@ -421,10 +421,10 @@ QK_TEST(hostile, first_frame_must_be_a_right_hello)
         {"another cluster", 1, 2, 1, true},
     };
     struct site s;
+    struct puppet p;
     open_site(&s);
     s.one = wt_mesh(&s.w, 1, NULL, &s.in[0]);
     for (size_t i = 0; i < QK_COUNT(bad); i++) {
-        struct puppet p;
         struct wire_mesh_stats before;
         qk_assert_ok(wire_mesh_stats(s.one, 2, &before));
         puppet_open(&p, &s.w);
@@ -442,7 +442,6 @@ QK_TEST(hostile, first_frame_must_be_a_right_hello)
         (void)puppet_send(&p, good_batch, sizeof good_batch); /* on the next line, without hello */
         puppet_close(&p);
     }
-    struct puppet p;
     puppet_open(&p, &s.w); /* no hello at all */
     (void)puppet_send(&p, good_batch, sizeof good_batch);
     puppet_close(&p);
