@@ -365,11 +365,12 @@ static void serve_bundle(void *arg)
     bundle_free(b);
 }
 
-static bool take_bundle(struct node *node, const struct wire_caller *caller, struct qk_bytes bytes,
-    struct wire_reply *reply)
+/* QK_E_MALFORMED: not a bundle. Other errors: it is one, and cannot be served now. */
+static qk_err take_bundle(struct node *node, const struct wire_caller *caller,
+    struct qk_bytes bytes, struct wire_reply *reply)
 {
     struct bundle *b = malloc(sizeof *b);
-    if (b == NULL) return false;
+    QK_ENSURE(b != NULL, QK_E_NOMEM);
     b->node = node;
     b->caller = *caller;
     b->reply = reply;
@@ -378,16 +379,13 @@ static bool take_bundle(struct node *node, const struct wire_caller *caller, str
     qk_buf_add(&b->frame, bytes.p, bytes.len);
     qk_err err = b->frame.err;
     if (err == QK_OK) err = wire_bundle_decode(qk_buf_view(&b->frame), b->items, &b->n);
-    if (err != QK_OK) {
-        bundle_free(b);
-        answer_now(reply, WIRE_ANSWER_REFUSED, "the call does not decode");
-        return true;
-    }
-    node->serving += b->n;
-    if (!node->stopping && qk_pool_run(node->ops, serve_bundle, b) == QK_OK) return true;
-    node->serving -= b->n;
+    size_t n = b->n; /* b may be gone once it is in the pool */
+    node->serving += n;
+    if (err == QK_OK) err = node->stopping ? QK_E_BUSY : qk_pool_run(node->ops, serve_bundle, b);
+    if (err == QK_OK) return QK_OK;
+    node->serving -= n;
     bundle_free(b);
-    return false;
+    return err;
 }
 
 /* ---- one call ---- */
@@ -418,8 +416,9 @@ void node_calls_handler(
     void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
 {
     struct node *node = ctx;
-    bool taken = wire_bundle_is(bytes) ? take_bundle(node, caller, bytes, reply)
-                                       : take_call(node, caller, bytes, reply);
+    qk_err err = wire_bundle_is(bytes) ? take_bundle(node, caller, bytes, reply) : QK_E_MALFORMED;
+    /* What is no bundle is refused as any call that does not decode, with an audit entry. */
+    bool taken = err == QK_E_MALFORMED ? take_call(node, caller, bytes, reply) : err == QK_OK;
     if (taken) return;
     qk_log(QK_WARN, "call.busy", QK_F_STR("caller", caller->name));
     answer_now(reply, WIRE_ANSWER_RETRY, "busy");

@@ -1,8 +1,10 @@
 /* Calls that are no calls, from callers that may not, to peers that do not fit, before their time:
  * three real nodes refuse them and write it down. */
 #include "qktest/qktest.h"
+#include <stdatomic.h>
 #include "nodedriver.h"
 #include "qk/rng.h"
+#include "wire/bundle.h"
 
 static const uint16_t all[] = {1, 2, 3, 0}, pair[] = {1, 2, 0};
 
@@ -132,6 +134,78 @@ QK_TEST(hostile_calls, garbage_is_refused_and_harms_nobody)
     tear_down(&s);
 }
 
+/* ---- bundles ---- */
+
+struct bundle_answer {
+    atomic_bool here;
+    qk_err err;
+    uint8_t bytes[65536];
+    size_t len;
+};
+
+static void on_bundle(void *ctx, qk_err err, struct qk_bytes bytes)
+{
+    struct bundle_answer *a = ctx;
+    a->err = err;
+    a->len = bytes.len < sizeof a->bytes ? bytes.len : sizeof a->bytes;
+    if (a->len > 0) memcpy(a->bytes, bytes.p, a->len);
+    atomic_store(&a->here, true);
+}
+
+/* Send the items as one bundle and check the status of each answer. */
+static void answered(
+    struct wire_client *link, const struct qk_bytes *items, const int *want, size_t n)
+{
+    static struct bundle_answer a;
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    struct qk_bytes parts[WIRE_BUNDLE_MAX];
+    size_t got = 0;
+    wire_bundle_encode(&bytes, items, n);
+    atomic_store(&a.here, false);
+    qk_assert_ok(wire_client_call(link, qk_buf_view(&bytes), 20000, on_bundle, &a));
+    while (!atomic_load(&a.here)) nodebox_sleep_ms(5);
+    qk_assert_ok(a.err);
+    qk_assert_ok(wire_bundle_decode(qk_bytes(a.bytes, a.len), parts, &got));
+    cr_assert_eq(got, n);
+    for (size_t i = 0; i < n; i++) {
+        struct wire_answer one;
+        qk_assert_ok(wire_answer_decode(parts[i], &one));
+        cr_assert_eq((int)one.status, want[i], "item %zu", i);
+    }
+}
+
+QK_TEST(hostile_calls, each_call_of_a_bundle_is_judged_like_a_call_alone)
+{
+    struct scene s;
+    set_up(&s);
+    ND_AUTO_OP *op = sign_op(&s);
+    QK_AUTO_BUF status = QK_BUF(WIRE_CALL_MAX);
+    QK_AUTO_BUF publish = QK_BUF(WIRE_CALL_MAX);
+    QK_AUTO_BUF foreign = QK_BUF(WIRE_CALL_MAX);
+    op->call.kind = WIRE_CALL_PUBLISH;
+    wire_call_encode(&publish, &op->call);
+    op->call.kind = WIRE_CALL_STATUS;
+    wire_call_encode(&status, &op->call);
+    op->call.cluster[0] ^= 1;
+    wire_call_encode(&foreign, &op->call);
+    const struct qk_bytes items[] = {qk_buf_view(&status), qk_str("garbage"), qk_buf_view(&foreign),
+        qk_buf_view(&publish), qk_buf_view(&status)};
+    enum { OK = WIRE_ANSWER_OK, NO = WIRE_ANSWER_REFUSED };
+    answered(s.box.client[1], items, (const int[]){OK, NO, NO, OK, OK}, QK_COUNT(items));
+    struct wire_client *oper = nodebox_client(&s.box, s.box.operator_, 1);
+    cr_assert(nodebox_client_up(oper));
+    answered(oper, items, (const int[]){OK, NO, NO, NO, OK}, QK_COUNT(items));
+    wire_client_free(oper);
+    cr_assert_eq(nodebox_audit(&s.box, 1, "the call does not decode", "\"deny\""), 2u);
+    cr_assert_eq(nodebox_audit(&s.box, 1, "another cluster.conf", "\"deny\""), 2u);
+
+    QK_AUTO_BUF torn = QK_BUF(WIRE_CALL_MAX);
+    wire_bundle_encode(&torn, items, QK_COUNT(items));
+    garbage(&s, qk_bytes(torn.p, torn.len - 1));
+    cr_assert_eq(nodebox_audit(&s.box, 1, "the call does not decode", "\"deny\""), 3u);
+    tear_down(&s);
+}
+
 /* ---- callers ---- */
 
 static void refused_from(struct scene *s, const struct wire_identity *who, const char *name)
@@ -140,7 +214,7 @@ static void refused_from(struct scene *s, const struct wire_identity *who, const
         if (who == s->box.nodes[id]) continue; /* a node does not call itself */
         struct wire_client *link = nodebox_client(&s->box, who, id);
         cr_assert(nodebox_client_up(link));
-        for (int kind = WIRE_CALL_OP; kind <= WIRE_CALL_FETCH; kind++) {
+        for (int kind = WIRE_CALL_OP; kind <= WIRE_CALL_PROMISED; kind++) {
             NB_AUTO_ANSWER a = {0};
             QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
             ND_AUTO_OP *op = sign_op(s);
