@@ -19,6 +19,8 @@ const char *kms_key_state_name(enum kms_key_state state)
         return "PendingDeletion";
     case KMS_STATE_DELETED:
         return "Deleted";
+    case KMS_STATE_PENDING_IMPORT:
+        return "PendingImport";
     }
     return "Unavailable";
 }
@@ -123,6 +125,8 @@ static bool body_ok(const struct kms_record *r)
         return credential_ok(&r->credential);
     case KMS_KIND_KEY:
         return key_ok(&r->key);
+    case KMS_KIND_VERSION:
+        break;
     case KMS_KIND_SYSTEM:
         return system_ok(&r->system);
     }
@@ -145,6 +149,8 @@ static qk_err own_ref(const struct kms_record *r, struct kms_ref *ref)
     case KMS_KIND_KEY:
         kms_ref_key(r->key.key_id, ref);
         return QK_OK;
+    case KMS_KIND_VERSION:
+        break;
     case KMS_KIND_SYSTEM:
         kms_ref_system(ref);
         return QK_OK;
@@ -242,6 +248,8 @@ static void put_record(const struct kms_record *r, struct qk_buf *b)
         break;
     case KMS_KIND_KEY:
         put_key(&r->key, b);
+        break;
+    case KMS_KIND_VERSION:
         break;
     case KMS_KIND_SYSTEM:
         put_system(&r->system, b);
@@ -358,6 +366,8 @@ static qk_err get_body(struct qk_unpack *u, struct kms_record *r)
         return get_credential(u, &r->credential);
     case KMS_KIND_KEY:
         return get_key(u, &r->key);
+    case KMS_KIND_VERSION:
+        break;
     case KMS_KIND_SYSTEM:
         return get_system(u, &r->system);
     }

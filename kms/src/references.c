@@ -63,6 +63,9 @@ static bool slot_ref(enum kms_slot slot, const struct kms_context *ctx,
         return target_user_ref(ctx, req, ref);
     case KMS_SLOT_TARGET_CREDENTIAL:
         return target_credential_ref(req, prop, ref);
+    case KMS_SLOT_VERSION:
+    case KMS_SLOT_DEST_KEY:
+    case KMS_SLOT_DEST_VERSION:
     case KMS_SLOT_COUNT:
         break;
     }

@@ -179,17 +179,35 @@ qk_err kms_transition(const struct kms_context *ctx, const struct kms_request *r
     case KMS_DO_READ:
     case KMS_DO_SIGN:
     case KMS_DO_VERIFY:
+    case KMS_DO_ENCRYPT:
+    case KMS_DO_DECRYPT:
+    case KMS_DO_REENCRYPT:
+    case KMS_DO_RANDOM:
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
+    case KMS_DO_IMPORT_PARAMETERS:
         break;
     }
     return QK_E_STATE;
 }
 
-qk_err kms_transition_due(const struct kms_record *current, uint64_t now_ms, struct kms_record *out)
+enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms)
 {
-    QK_ENSURE(current->kind == KMS_KIND_KEY, QK_E_STATE);
+    bool gone = key->state == KMS_STATE_PENDING_DELETION && key->deletion_ms <= now_ms;
+    return gone ? KMS_DUE_DELETE : KMS_DUE_NOTHING;
+}
+
+qk_err kms_transition_due(const struct kms_record *current, const struct kms_record *version,
+    enum kms_due due, uint64_t now_ms, const struct kms_created *created, struct kms_change *out)
+{
+    (void)version;
+    (void)created;
+    out->n = 0;
+    QK_ENSURE(current->kind == KMS_KIND_KEY && due == KMS_DUE_DELETE, QK_E_STATE);
     QK_ENSURE(current->key.state == KMS_STATE_PENDING_DELETION, QK_E_STATE);
     QK_ENSURE(current->key.deletion_ms <= now_ms, QK_E_EARLY);
-    next_version(out, current);
-    out->key.state = KMS_STATE_DELETED;
+    struct kms_record *r = add(out);
+    next_version(r, current);
+    r->key.state = KMS_STATE_DELETED;
     return QK_OK;
 }

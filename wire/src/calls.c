@@ -2,7 +2,7 @@
 
 #include "qk/pack.h"
 
-enum { VERSION = 1, TEXT_MAX = 8192, PART_MAX = 1024, SEALED_MAX = 1024, STATUS_MAX = 65536 };
+enum { VERSION = 2, TEXT_MAX = 8192, PART_MAX = 4096, SEALED_MAX = 1024, STATUS_MAX = 65536 };
 
 /* ---- pieces shared by calls and answers ---- */
 
@@ -64,11 +64,61 @@ static qk_err get_peers(struct qk_unpack *u, struct wire_call *call)
     return QK_OK;
 }
 
+/* ---- evaluations ---- */
+
+static void add_eval(struct qk_buf *out, const struct wire_eval *e)
+{
+    qk_pack_key(out, "eval");
+    if (e->op == 0) {
+        qk_pack_array(out, 0);
+        return;
+    }
+    qk_pack_array(out, 6);
+    qk_pack_uint(out, e->op);
+    qk_pack_uint(out, e->prove);
+    qk_pack_uint(out, e->mode);
+    qk_pack_uint(out, e->ver);
+    qk_pack_bin(out, QK_BYTES(e->alpha));
+    qk_pack_bin(out, e->tk);
+}
+
+/* ENC has everything, DEC takes everything from the blob in the request. */
+static bool eval_fits(const struct wire_eval *e)
+{
+    static const uint8_t zeros[32];
+    if (e->op == WIRE_EVAL_ENC)
+        return !e->prove && (e->mode == 1 || e->mode == 2) && e->ver > 0 && e->tk.len > 0 &&
+               e->tk.len % WIRE_CALL_TICKET_LEN == 0;
+    return e->mode == 0 && e->ver == 0 && e->tk.len == 0 && memcmp(e->alpha, zeros, 32) == 0;
+}
+
+static qk_err get_eval(struct qk_unpack *u, struct wire_eval *e)
+{
+    uint32_t six;
+    uint64_t op, prove, mode, ver;
+    QK_TRY(qk_unpack_key(u, "eval"));
+    QK_TRY(qk_unpack_array(u, 0, 6, &six));
+    if (six == 0) return QK_OK;
+    QK_ENSURE(six == 6, QK_E_MALFORMED);
+    QK_TRY(qk_unpack_uint(u, WIRE_EVAL_DEC, &op));
+    QK_TRY(qk_unpack_uint(u, 1, &prove));
+    QK_TRY(qk_unpack_uint(u, 2, &mode));
+    QK_TRY(qk_unpack_uint(u, UINT32_MAX, &ver));
+    QK_TRY(qk_unpack_fixed(u, e->alpha, sizeof e->alpha));
+    QK_TRY(qk_unpack_bin(u, 0, WIRE_CALL_TICKETS_MAX, &e->tk));
+    e->op = (uint8_t)op;
+    e->prove = prove == 1;
+    e->mode = (uint8_t)mode;
+    e->ver = (uint32_t)ver;
+    QK_ENSURE(e->op != 0 && eval_fits(e), QK_E_MALFORMED);
+    return QK_OK;
+}
+
 /* ---- calls ---- */
 
 void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
 {
-    qk_pack_map(out, 13);
+    qk_pack_map(out, 17);
     qk_pack_key_uint(out, "v", VERSION);
     qk_pack_key_uint(out, "k", (uint64_t)call->kind);
     qk_pack_key_bin(out, "c", QK_BYTES(call->cluster));
@@ -81,6 +131,10 @@ void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
     qk_pack_key_bin(out, "rnd", QK_BYTES(call->rnd));
     qk_pack_key_bin(out, "presig", call->presig);
     qk_pack_key_uint(out, "want", call->want_presigs);
+    add_eval(out, &call->eval);
+    qk_pack_key_bin(out, "claim", call->claim);
+    qk_pack_key_bin(out, "parts", call->parts);
+    qk_pack_key_uint(out, "len", call->rand_len);
     add_refs(out, call->refs, call->n_refs);
     add_records(out, call->records, call->n_records);
     qk_pack_key(out, "fetch");
@@ -104,9 +158,9 @@ static qk_err get_call_head(struct qk_unpack *u, struct wire_call *call)
 {
     uint64_t version, kind;
     struct qk_bytes rid;
-    QK_TRY(qk_unpack_map(u, 13));
+    QK_TRY(qk_unpack_map(u, 17));
     QK_TRY(qk_unpack_key_uint(u, "v", VERSION, &version));
-    QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_PROMISED, &kind));
+    QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_RAND, &kind));
     QK_ENSURE(version == VERSION && kind >= WIRE_CALL_OP, QK_E_MALFORMED);
     call->kind = (enum wire_call_kind)kind;
     QK_TRY(qk_unpack_key_fixed(u, "c", call->cluster, sizeof call->cluster));
@@ -120,7 +174,7 @@ qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
 {
     QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
     memset(out, 0, sizeof *out);
-    uint64_t want;
+    uint64_t want, rand_len;
     struct qk_unpack u = qk_unpack(in);
     QK_TRY(get_call_head(&u, out));
     QK_TRY(qk_unpack_key_bin(&u, "raw", 0, WIRE_CALL_RAW_BYTES, &out->raw));
@@ -131,6 +185,11 @@ qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
     QK_ENSURE(out->presig.len == 0 || out->presig.len == 32, QK_E_MALFORMED);
     QK_TRY(qk_unpack_key_uint(&u, "want", WIRE_CALL_PRESIGS_MAX, &want));
     out->want_presigs = (uint32_t)want;
+    QK_TRY(get_eval(&u, &out->eval));
+    QK_TRY(qk_unpack_key_bin(&u, "claim", 0, WIRE_CALL_CLAIM_MAX, &out->claim));
+    QK_TRY(qk_unpack_key_bin(&u, "parts", 0, WIRE_CALL_PARTS_MAX, &out->parts));
+    QK_TRY(qk_unpack_key_uint(&u, "len", WIRE_CALL_RAND_MAX, &rand_len));
+    out->rand_len = (uint32_t)rand_len;
     QK_TRY(get_refs(&u, out->refs, &out->n_refs));
     QK_TRY(get_records(&u, out->records, &out->n_records));
     QK_TRY(get_fetch(&u, out));
@@ -152,11 +211,13 @@ static void add_signed(struct qk_buf *out, const struct wire_answer *a)
 
 void wire_answer_encode(struct qk_buf *out, const struct wire_answer *a)
 {
-    qk_pack_map(out, 13);
+    qk_pack_map(out, 15);
     qk_pack_key_uint(out, "v", VERSION);
     qk_pack_key_uint(out, "s", (uint64_t)a->status);
     add_signed(out, a);
     qk_pack_key_bin(out, "part", a->part);
+    qk_pack_key_uint(out, "es", a->eval_status);
+    qk_pack_key_bin(out, "chan", a->chan);
     qk_pack_key_bin(out, "sealed", a->sealed);
     qk_pack_key_bin(out, "presigs", a->presigs);
     qk_pack_key_str(out, "type", a->fault_type);
@@ -185,15 +246,19 @@ qk_err wire_answer_decode(struct qk_bytes in, struct wire_answer *out)
 {
     QK_ENSURE(in.len <= WIRE_CALL_MAX, QK_E_MALFORMED);
     memset(out, 0, sizeof *out);
-    uint64_t version, status, culprit;
+    uint64_t version, status, culprit, eval_status;
     struct qk_unpack u = qk_unpack(in);
-    QK_TRY(qk_unpack_map(&u, 13));
+    QK_TRY(qk_unpack_map(&u, 15));
     QK_TRY(qk_unpack_key_uint(&u, "v", VERSION, &version));
     QK_TRY(qk_unpack_key_uint(&u, "s", WIRE_ANSWER_REFUSED, &status));
     QK_ENSURE(version == VERSION, QK_E_MALFORMED);
     out->status = (enum wire_answer_status)status;
     QK_TRY(get_signed(&u, out));
     QK_TRY(qk_unpack_key_bin(&u, "part", 0, PART_MAX, &out->part));
+    QK_TRY(qk_unpack_key_uint(&u, "es", UINT8_MAX, &eval_status));
+    out->eval_status = (uint8_t)eval_status;
+    QK_TRY(qk_unpack_key_bin(&u, "chan", 0, WIRE_CALL_CHAN_LEN, &out->chan));
+    QK_ENSURE(out->chan.len == 0 || out->chan.len == WIRE_CALL_CHAN_LEN, QK_E_MALFORMED);
     QK_TRY(qk_unpack_key_bin(&u, "sealed", 0, SEALED_MAX, &out->sealed));
     QK_TRY(qk_unpack_key_bin(&u, "presigs", 0, WIRE_CALL_PRESIGS_MAX * 32, &out->presigs));
     QK_ENSURE(out->presigs.len % 32 == 0, QK_E_MALFORMED);

@@ -162,9 +162,9 @@ void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms)
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)
 {
     wire_tls_expire(d->stats, now_ms);
+    if (connected) return;
     (void)pthread_mutex_lock(d->lock);
-    bool due =
-        !connected && (!d->open || wire_ms_since(d->fresh_since_ms, now_ms) >= d->patience_ms);
+    bool due = !d->open || wire_ms_since(d->fresh_since_ms, now_ms) >= d->patience_ms;
     bool close = due && d->open;
     nng_dialer old = d->dialer;
     if (due) d->open = false;

@@ -4,6 +4,24 @@
 #include "qk/clock.h"
 #include "qk/log.h"
 
+void mesh_lock(struct mesh_peer *p)
+{
+    atomic_fetch_add(&p->ours_waiting, 1);
+    (void)pthread_mutex_lock(&p->lock);
+    if (atomic_fetch_sub(&p->ours_waiting, 1) == 1) (void)pthread_cond_broadcast(&p->calm);
+}
+
+void mesh_lock_user(struct mesh_peer *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->ours_waiting) > 0) (void)pthread_cond_wait(&p->calm, &p->lock);
+}
+
+void mesh_unlock(struct mesh_peer *p)
+{
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 bool mesh_is_up(const struct mesh_peer *p)
 {
     return p->out_pipe.id != 0 && p->in_pipe.id != 0 && p->greeted && p->hears_us;
@@ -14,30 +32,47 @@ bool mesh_is_up(const struct mesh_peer *p)
 void mesh_report(struct mesh_peer *p)
 {
     const struct wire_mesh_config *cfg = &p->mesh->cfg;
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     if (!p->reporting) {
         p->reporting = true;
         while (p->reported_up != mesh_is_up(p)) {
             bool up = p->reported_up = !p->reported_up;
-            (void)pthread_mutex_unlock(&p->lock);
+            mesh_unlock(p);
             qk_log(QK_INFO, up ? "wire.peer.up" : "wire.peer.down", QK_F_INT("peer", p->node->id));
             if (cfg->on_peer != NULL && !atomic_load(&p->mesh->closing))
                 cfg->on_peer(cfg->ctx, p->node->id, up);
-            (void)pthread_mutex_lock(&p->lock);
+            mesh_lock(p);
         }
         p->reporting = false;
     }
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
 }
 
 /* ---- ticks ---- */
 
-static void tick_peer(struct mesh_peer *p, uint64_t now)
+static void forgive(uint64_t *since_ms, uint64_t ms, uint64_t now)
+{
+    *since_ms = ms < wire_ms_since(*since_ms, now) ? *since_ms + ms : now;
+}
+
+/* Frames count when they are complete, and a big one takes its time on a slow line. */
+static bool is_silent(struct mesh_peer *p, uint64_t now)
+{
+    unsigned limit = p->mesh->cfg.dead_after_ms;
+    if (wire_ms_since(p->in_heard_ms, now) <= limit) return false;
+    return !p->greeted || wire_ms_since(wire_tls_heard_ms(p->in_pipe), now) > limit;
+}
+
+/* missed_ms: for how long we have not looked. What the peer sent meanwhile may wait to be read. */
+static void tick_peer(struct mesh_peer *p, uint64_t now, uint64_t missed_ms)
 {
     const struct wire_mesh_config *cfg = &p->mesh->cfg;
-    (void)pthread_mutex_lock(&p->lock);
-    if (p->in_pipe.id != 0 && wire_ms_since(p->in_heard_ms, now) > cfg->dead_after_ms)
-        mesh_in_cut(p, "silent");
+    mesh_lock(p);
+    if (missed_ms > 0) {
+        forgive(&p->in_heard_ms, missed_ms, now);
+        forgive(&p->deaf_since_ms, missed_ms, now);
+    }
+    if (p->in_pipe.id != 0 && is_silent(p, now)) mesh_in_cut(p, "silent");
     if (p->out_pipe.id != 0) {
         /* connected, yet for too long the peer has not said that it hears us */
         if (!p->hears_us && wire_ms_since(p->deaf_since_ms, now) > cfg->dead_after_ms) {
@@ -48,7 +83,7 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
             mesh_out_pump(p);
         }
     }
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     mesh_out_check(p, now);
     mesh_report(p);
 }
@@ -56,7 +91,10 @@ static void tick_peer(struct mesh_peer *p, uint64_t now)
 static void on_tick(void *arg, uint64_t now)
 {
     struct wire_mesh *m = arg;
-    for (size_t i = 0; i < m->n; i++) tick_peer(&m->peers[i], now);
+    uint64_t between = wire_ms_since(m->ticked_ms, now), period = m->tick.period_ms;
+    m->ticked_ms = now;
+    uint64_t missed = between > 2 * period ? between - period : 0;
+    for (size_t i = 0; i < m->n; i++) tick_peer(&m->peers[i], now, missed);
     wire_listener_check(&m->listener, now);
 }
 
@@ -97,6 +135,7 @@ qk_err wire_mesh_new(struct wire_mesh **out, const struct wire_mesh_config *conf
         p->mesh = m;
         p->node = &cluster->nodes[i];
         (void)pthread_mutex_init(&p->lock, NULL);
+        (void)pthread_cond_init(&p->calm, NULL);
     }
     *out = m;
     return QK_OK;
@@ -108,6 +147,7 @@ qk_err wire_mesh_start(struct wire_mesh *m)
     m->started = true;
     QK_TRY(mesh_in_open(m));
     for (size_t i = 0; i < m->n; i++) QK_TRY(mesh_out_open(&m->peers[i]));
+    m->ticked_ms = qk_mono_ms();
     return wire_tick_start(&m->tick, m->cfg.heartbeat_ms / 2 + 1, on_tick, m);
 }
 
@@ -125,6 +165,7 @@ void wire_mesh_free(struct wire_mesh *m)
     wire_listener_free(&m->listener);
     for (size_t i = 0; i < m->n; i++) {
         mesh_out_free(&m->peers[i]);
+        (void)pthread_cond_destroy(&m->peers[i].calm);
         (void)pthread_mutex_destroy(&m->peers[i].lock);
     }
     free(m);
@@ -143,9 +184,9 @@ bool wire_mesh_peer_up(struct wire_mesh *m, uint16_t id)
 {
     struct mesh_peer *p = find(m, id);
     if (p == NULL) return false;
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock_user(p);
     bool up = mesh_is_up(p);
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     return up;
 }
 
@@ -153,9 +194,9 @@ qk_err wire_mesh_stats(struct wire_mesh *m, uint16_t id, struct wire_mesh_stats 
 {
     struct mesh_peer *p = find(m, id);
     QK_ENSURE(p != NULL, QK_E_STATE);
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock_user(p);
     *out = p->stats;
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     return QK_OK;
 }
 

@@ -100,10 +100,10 @@ static void on_frame(struct wire_mesh *m, nng_msg *msg)
     for (size_t i = 0; i < m->n; i++) {
         struct mesh_peer *p = &m->peers[i];
         struct wire_frame f;
-        (void)pthread_mutex_lock(&p->lock);
+        mesh_lock(p);
         bool mine = pipe.id != 0 && p->in_pipe.id == pipe.id;
         bool wanted = mine && take_frame(p, bytes, &f);
-        (void)pthread_mutex_unlock(&p->lock);
+        mesh_unlock(p);
         if (!mine) continue; /* also what was under way when a link was cut or replaced */
         mesh_report(p);
         if (wanted) deliver(p, f.batch);
@@ -141,7 +141,7 @@ static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
     }
     struct mesh_peer *p = &m->peers[tag];
     uint64_t now = qk_mono_ms();
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     if (now < p->refused_until_ms) {
         p->stats.refused++;
         (void)nng_pipe_close(pipe); /* it has not begun to receive */
@@ -150,7 +150,7 @@ static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
         p->in_pipe = pipe;
         p->in_heard_ms = now;
     }
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     mesh_report(p);
 }
 
@@ -160,10 +160,10 @@ static void on_gone(nng_pipe pipe, nng_pipe_ev event, void *arg)
     struct wire_mesh *m = arg;
     for (size_t i = 0; i < m->n; i++) {
         struct mesh_peer *p = &m->peers[i];
-        (void)pthread_mutex_lock(&p->lock);
+        mesh_lock(p);
         bool mine = p->in_pipe.id == pipe.id;
         if (mine) mesh_in_cut(p, "closed");
-        (void)pthread_mutex_unlock(&p->lock);
+        mesh_unlock(p);
         if (mine) mesh_report(p);
     }
 }

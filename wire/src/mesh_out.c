@@ -89,7 +89,7 @@ void mesh_out_pump(struct mesh_peer *p)
 static void on_sent(void *arg)
 {
     struct mesh_peer *p = arg;
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     if (nng_aio_result(p->send_aio) != 0) {
         drop_frame(p, nng_aio_get_msg(p->send_aio), p->sending_messages);
         nng_aio_set_msg(p->send_aio, NULL);
@@ -99,7 +99,7 @@ static void on_sent(void *arg)
     }
     p->sending = false;
     mesh_out_pump(p);
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
 }
 
 /* The dialer pins this one peer, so wire_tls_peer only fails if the pipe is already gone. */
@@ -108,9 +108,9 @@ static void on_dialled(nng_pipe pipe, nng_pipe_ev event, void *arg)
     (void)event;
     struct mesh_peer *p = arg;
     uint16_t tag;
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     bool spent = p->spent;
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     if (spent || wire_tls_peer(pipe, &tag) != QK_OK) (void)nng_pipe_close(pipe);
 }
 
@@ -118,14 +118,14 @@ static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
     struct mesh_peer *p = arg;
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     if (pipe.id != p->gone.id) {
         p->out_pipe = pipe;
         p->out_since_ms = p->deaf_since_ms = qk_mono_ms();
         p->owes_hello = p->owes_heartbeat = true;
         mesh_out_pump(p);
     }
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     mesh_report(p);
 }
 
@@ -139,7 +139,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     struct mesh_peer *p = arg;
     nng_dialer old;
     uint64_t now = qk_mono_ms();
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     bool was_ours = p->out_pipe.id == pipe.id;
     p->gone = pipe;
     p->spent = true;
@@ -150,7 +150,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
         nng_aio_cancel(p->send_aio);
         drop_queue(p);
     }
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     (void)nng_dialer_close(old);
     mesh_report(p);
 }
@@ -178,10 +178,10 @@ qk_err mesh_out_open(struct mesh_peer *p)
     struct wire_tls_pin pin = {.key = p->node->key, .cert = p->node->cert};
     struct wire_tls_setup setup = {
         .identity = cfg->identity, .pins = &pin, .n_pins = 1, .handshake_ms = cfg->handshake_ms};
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     qk_err err = wire_dialer_open(&p->dialer, &p->lock, p->push, p->node->address, &setup,
         cfg->reconnect_min_ms, cfg->reconnect_max_ms);
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     return err;
 }
 
@@ -189,20 +189,20 @@ static void replace_socket(struct mesh_peer *p, nng_socket old, uint64_t now)
 {
     if (old.id != 0) (void)nng_close(old); /* waits for on_disconnected */
     if (open_socket(p) != QK_OK) return;   /* again at the next tick */
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     p->spent = false;
     wire_dialer_renew(&p->dialer, p->push, now);
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
 }
 
 void mesh_out_check(struct mesh_peer *p, uint64_t now)
 {
-    (void)pthread_mutex_lock(&p->lock);
+    mesh_lock(p);
     bool spent = p->spent, connected = p->out_pipe.id != 0;
     bool replace = spent && now >= p->redial_ms;
     nng_socket old = p->push;
     if (replace) p->push.id = 0;
-    (void)pthread_mutex_unlock(&p->lock);
+    mesh_unlock(p);
     if (replace)
         replace_socket(p, old, now);
     else if (!spent)
@@ -227,10 +227,23 @@ void mesh_out_free(struct mesh_peer *p)
 
 /* ---- the queue ---- */
 
-static bool append(nng_msg *msg, struct qk_bytes bytes)
+static bool make_room(nng_msg *batch, size_t more)
 {
-    return nng_msg_append_u32(msg, (uint32_t)bytes.len) == 0 &&
-           nng_msg_append(msg, bytes.p, bytes.len) == 0;
+    size_t need = nng_msg_len(batch) + more, room = nng_msg_capacity(batch);
+    if (need <= room) return true;
+    room = 2 * need < WIRE_FRAME_MAX ? 2 * need : WIRE_FRAME_MAX;
+    return nng_msg_reserve(batch, room < need ? need : room) == 0;
+}
+
+bool mesh_batch_append(nng_msg *batch, struct qk_bytes message)
+{
+    size_t before = nng_msg_len(batch);
+    if (!make_room(batch, WIRE_BATCH_OVERHEAD + message.len)) return false;
+    if (nng_msg_append_u32(batch, (uint32_t)message.len) == 0 &&
+        nng_msg_append(batch, message.p, message.len) == 0)
+        return true;
+    (void)nng_msg_chop(batch, nng_msg_len(batch) - before);
+    return false;
 }
 
 static struct out_frame *new_frame(struct qk_bytes bytes)
@@ -239,7 +252,7 @@ static struct out_frame *new_frame(struct qk_bytes bytes)
     struct out_frame *f = calloc(1, sizeof *f);
     if (f == NULL) return NULL;
     f->msg = make(&type, 1);
-    if (f->msg != NULL && append(f->msg, bytes)) return f;
+    if (f->msg != NULL && mesh_batch_append(f->msg, bytes)) return f;
     if (f->msg != NULL) nng_msg_free(f->msg);
     free(f);
     return NULL;
@@ -251,11 +264,7 @@ static qk_err enqueue(struct mesh_peer *p, struct qk_bytes bytes)
     size_t cost = WIRE_BATCH_OVERHEAD + bytes.len;
     struct out_frame *f = p->last;
     if (f != NULL && nng_msg_len(f->msg) + cost <= WIRE_FRAME_MAX) {
-        size_t before = nng_msg_len(f->msg);
-        if (!append(f->msg, bytes)) {
-            (void)nng_msg_chop(f->msg, nng_msg_len(f->msg) - before);
-            return QK_E_NOMEM;
-        }
+        QK_ENSURE(mesh_batch_append(f->msg, bytes), QK_E_NOMEM);
     } else {
         f = new_frame(bytes);
         QK_ENSURE(f != NULL, QK_E_NOMEM);
@@ -291,9 +300,9 @@ qk_err wire_mesh_send(struct wire_mesh *m, uint16_t to, struct qk_bytes bytes)
     for (size_t i = 0; i < m->n; i++) {
         struct mesh_peer *p = &m->peers[i];
         if (p->node->id != to) continue;
-        (void)pthread_mutex_lock(&p->lock);
+        mesh_lock_user(p);
         qk_err err = send_locked(p, bytes);
-        (void)pthread_mutex_unlock(&p->lock);
+        mesh_unlock(p);
         return err;
     }
     return QK_E_STATE;

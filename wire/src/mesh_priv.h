@@ -4,6 +4,10 @@
  *  Locks: one per peer, taken before any of NNG's (NNG holds none of its own when it calls us), and
  *  never two at once. User callbacks run without it. Nothing that waits for a callback of NNG's
  *  (closing a socket, dialer or listener) is called under it: callbacks take it.
+ *
+ *  Users give way (mesh_lock_user) to the threads that move frames and look around (mesh_lock). A
+ *  pthread mutex is not fair: one thread that sends in a loop can have it again and again while
+ *  others sleep, nothing is sent, heartbeats neither, and both ends call the line dead.
  */
 #ifndef WIRE_MESH_PRIV_H
 #define WIRE_MESH_PRIV_H
@@ -23,6 +27,8 @@ struct mesh_peer {
     struct wire_mesh *mesh;
     const struct wire_node *node;
     pthread_mutex_t lock;
+    atomic_uint ours_waiting; /* threads in mesh_lock */
+    pthread_cond_t calm;      /* none of them is left */
 
     /* to the peer */
     nng_socket push;
@@ -59,6 +65,7 @@ struct wire_mesh {
     struct wire_listener listener;
     nng_aio *recv_aio;
     struct wire_tick tick;
+    uint64_t ticked_ms; /* the last one */
     bool started;
     atomic_bool closing;
     atomic_uint_least64_t strangers;
@@ -68,6 +75,12 @@ struct wire_mesh {
 
 /* tags of pins are indices into peers */
 
+/** For callbacks of NNG's and the ticker. */
+void mesh_lock(struct mesh_peer *p);
+/** For what users call: lets all of those go first. */
+void mesh_lock_user(struct mesh_peer *p);
+void mesh_unlock(struct mesh_peer *p);
+
 QK_MUST_USE qk_err mesh_out_open(struct mesh_peer *p);
 void mesh_out_close(struct mesh_peer *p); /* the socket; callbacks have ended when it returns */
 void mesh_out_free(struct mesh_peer *p);
@@ -75,6 +88,9 @@ void mesh_out_free(struct mesh_peer *p);
 void mesh_out_check(struct mesh_peer *p, uint64_t now_ms);
 /** Give NNG the next frame if it can take one. Under the lock. */
 void mesh_out_pump(struct mesh_peer *p);
+/** Append a message (its length, its bytes) to a batch. The space doubles: NNG would move the whole
+ *  frame for every message. False, and the batch as it was: no memory. */
+bool mesh_batch_append(nng_msg *batch, struct qk_bytes message);
 
 QK_MUST_USE qk_err mesh_in_open(struct wire_mesh *m);
 /** End the peer's connection to us. Under the lock. */

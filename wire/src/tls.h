@@ -69,6 +69,10 @@ QK_MUST_USE qk_err wire_tls_config_new(nng_tls_config **out, const struct wire_t
 /** The tag of the peer behind a pipe. QK_E_DENIED: not verified, or the pipe is gone. */
 QK_MUST_USE qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag);
 
+/** When (qk_mono_ms) something last came from the peer, be it a part of a frame; 0 if the pipe is
+ *  gone. */
+uint64_t wire_tls_heard_ms(nng_pipe pipe);
+
 /** Fail this pipe from inside: NNG closes it of its own accord, whether or not the peer reads.
  *  nng_pipe_close must not be used on a pipe that has begun to receive: NNG 1.5.2 that closes one
  *  between the length and the rest of a frame waits for that frame for good, with the thread that

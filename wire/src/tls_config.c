@@ -226,12 +226,18 @@ qk_err wire_tls_config_new(nng_tls_config **out, const struct wire_tls_setup *se
 qk_err wire_tls_peer(nng_pipe pipe, uint16_t *tag)
 {
     bool verified = false;
-    wire_tls_answer = (struct wire_tls_answer){false, 0};
+    wire_tls_answer = (struct wire_tls_answer){false, 0, 0};
     /* calls the engine's `verified` on this thread before it returns */
     int rv = nng_pipe_get_bool(pipe, NNG_OPT_TLS_VERIFIED, &verified);
     QK_ENSURE(rv == 0 && verified && wire_tls_answer.verified, QK_E_DENIED);
     *tag = wire_tls_answer.tag;
     return QK_OK;
+}
+
+uint64_t wire_tls_heard_ms(nng_pipe pipe)
+{
+    uint16_t tag;
+    return wire_tls_peer(pipe, &tag) == QK_OK ? wire_tls_answer.heard_ms : 0;
 }
 
 void wire_tls_cut(nng_pipe pipe)

@@ -28,6 +28,7 @@ struct nng_tls_engine_conn {
     uint8_t head[8];
     size_t head_len; /* of the SP header seen so far */
     atomic_bool cut; /* nothing is received any more */
+    uint64_t heard_ms; /* under NNG's lock of the connection, as recv and verified are */
     struct tls_tap tap;
     struct tls_out out;
     atomic_int state;
@@ -302,6 +303,7 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *buf, size_t *len)
     ERR_clear_error();
     int n = SSL_read(c->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
     if (n <= 0) return conn_error(c, n);
+    c->heard_ms = qk_mono_ms();
     look_for_header(c, buf, (size_t)n);
     *len = (size_t)n;
     return 0;
@@ -334,7 +336,7 @@ static bool conn_verified(nng_tls_engine_conn *c)
     }
     const struct tls_pin *pin = SSL_get_ex_data(c->ssl, wire_tls_peer_index);
     if (pin == NULL || !SSL_is_init_finished(c->ssl)) return false;
-    wire_tls_answer = (struct wire_tls_answer){true, pin->tag};
+    wire_tls_answer = (struct wire_tls_answer){true, pin->tag, c->heard_ms};
     return true;
 }
 

@@ -35,6 +35,7 @@ extern int wire_tls_peer_index;
 extern _Thread_local struct wire_tls_answer {
     bool verified;
     uint16_t tag;
+    uint64_t heard_ms;
 } wire_tls_answer;
 
 /** True on a thread that asks `verified` in order to cut the connection. */

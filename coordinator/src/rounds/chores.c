@@ -157,10 +157,10 @@ static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *sta
 
 static qk_err due_one(struct coord_engine *e, const struct kms_record *r, uint64_t now_ms)
 {
-    struct kms_record next;
+    struct kms_change next = {.n = 0};
     QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);
-    QK_TRY(kms_transition_due(r, now_ms, &next));
-    QK_TRY(kms_record_encode(&next, &bytes));
+    QK_TRY(kms_transition_due(r, NULL, KMS_DUE_DELETE, now_ms, NULL, &next));
+    QK_TRY(kms_record_encode(&next.records[0], &bytes));
     struct due d = {.engine = e, .current = r, .next = qk_buf_view(&bytes)};
     QK_TRY(call_begin(e, WIRE_CALL_DUE, &d.call));
     d.call.refs[0] =

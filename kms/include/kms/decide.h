@@ -58,11 +58,16 @@ enum kms_slot {
     KMS_SLOT_CREDENTIAL, /* of the caller */
     KMS_SLOT_USER,       /* of the caller */
     KMS_SLOT_ACCOUNT,
-    KMS_SLOT_KEY, /* named by KeyId, or (CreateKey) the proposed one, which must not exist */
+    KMS_SLOT_KEY, /* named by KeyId, or (Decrypt, ReEncrypt) by the blob, or (CreateKey) the
+                     proposed one, which must not exist */
     KMS_SLOT_SYSTEM,
     KMS_SLOT_TARGET_USER,       /* named by UserName */
     KMS_SLOT_TARGET_CREDENTIAL, /* named by AccessKeyId, or the proposed one, which must not exist
                                  */
+    KMS_SLOT_VERSION,  /* of KMS_SLOT_KEY: the blob's (Decrypt, ReEncrypt), the one an import or a
+                          rotation is about, else the current one */
+    KMS_SLOT_DEST_KEY, /* ReEncrypt: DestinationKeyId */
+    KMS_SLOT_DEST_VERSION, /* ReEncrypt: the current one of KMS_SLOT_DEST_KEY */
     KMS_SLOT_COUNT,
 };
 
@@ -92,10 +97,20 @@ enum kms_decision_kind {
     KMS_DO_SIGN,       /* sign digest with key */
     KMS_DO_VERIFY,     /* check signature over digest with key->key.spki: public, done by whoever
                           decides */
-    KMS_DO_CREATE_KEY, /* generate a key on spec->curve, then kms_transition */
+    KMS_DO_CREATE_KEY, /* generate a key on spec->curve (SYMMETRIC_DEFAULT: version 1, with
+                          `modes`), then kms_transition. Origin EXTERNAL is KMS_DO_CHANGE: nothing
+                          is generated */
     KMS_DO_CHANGE,     /* kms_transition */
     KMS_DO_ACCESS_KEY, /* kms_transition, and seal DPRF partials to req->response_key */
     KMS_DO_INITIALIZE, /* generate the system key, kms_transition, seal partials */
+    KMS_DO_ENCRYPT,    /* evaluate version_record's ENC: Encrypt, GenerateDataKey and its kin */
+    KMS_DO_DECRYPT,    /* evaluate version_record's DEC on req->blob */
+    KMS_DO_REENCRYPT,  /* both: DEC on version_record and req->blob, ENC on dest_version */
+    KMS_DO_RANDOM,     /* GenerateRandom */
+    KMS_DO_ROTATE,     /* generate version n_versions + 1, then kms_transition; for Origin EXTERNAL
+                          nothing is generated: KMS_DO_CHANGE */
+    KMS_DO_IMPORT, /* take parts of imported material in as version `ver`, then kms_transition */
+    KMS_DO_IMPORT_PARAMETERS, /* GetParametersForImport: made by the coordinator */
 };
 
 struct kms_decision {
@@ -105,6 +120,11 @@ struct kms_decision {
     uint8_t digest[KMS_DIGEST_MAX]; /* SIGN, VERIFY: hashed here from the caller's message, or the
                                        caller's digest */
     size_t digest_len;
+    /* symmetric keys */
+    const struct kms_record *version_record; /* ENCRYPT, DECRYPT, REENCRYPT; IMPORT, if it exists */
+    const struct kms_record *dest_key, *dest_version; /* REENCRYPT */
+    uint8_t modes; /* CREATE_KEY, ROTATE, IMPORT: enum kms_modes */
+    uint32_t ver;  /* CREATE_KEY, ROTATE, IMPORT: the version to make */
 };
 
 /** Decide. The signature was verified and kms_check_client passed (operator: kms_operator_check
@@ -126,14 +146,17 @@ QK_MUST_USE qk_err kms_decide(const struct kms_context *ctx, bool by_operator,
 /** Public outcome of the key generation that CREATE_KEY or INITIALIZE asked for. */
 struct kms_created {
     struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX */
-    struct qk_bytes spki;  /* CREATE_KEY: spec->spki_len bytes */
+    struct qk_bytes spki;  /* CREATE_KEY of an asymmetric key: spec->spki_len bytes */
+    uint8_t
+        material_id[32]; /* CREATE_KEY of a symmetric key, ROTATE, IMPORT: mpc_sym_material_id */
 };
 
 #define KMS_CHANGE_MAX 4
 
-/** The new record versions; INITIALIZE makes four (account, user, credential, system), everything
- * else one. Views in them point into the request, the current records, prop, created and this
- * struct: encode before any of those goes. Do not copy. */
+/** The new record versions; INITIALIZE makes four (account, user, credential, system), symmetric
+ * keys' CREATE_KEY, ROTATE and IMPORT make two (KEY, VERSION), everything else one. Views in them
+ * point into the request, the current records, prop, created and this struct: encode before any of
+ * those goes. Do not copy. */
 struct kms_change {
     struct kms_record records[KMS_CHANGE_MAX];
     size_t n;
@@ -148,9 +171,22 @@ QK_MUST_USE qk_err kms_transition(const struct kms_context *ctx, const struct km
     const struct kms_records *recs, const struct kms_proposal *prop,
     const struct kms_decision *decision, const struct kms_created *created, struct kms_change *out);
 
-/** The end of a key whose waiting period is over, without any caller's request: PendingDeletion ->
- * Deleted. QK_E_STATE when current is no such key; QK_E_EARLY when deletion_ms > now_ms. */
-QK_MUST_USE qk_err kms_transition_due(
-    const struct kms_record *current, uint64_t now_ms, struct kms_record *out);
+/** What is due for a key without any caller's request, by this clock. */
+enum kms_due {
+    KMS_DUE_NOTHING = 0,
+    KMS_DUE_DELETE, /* PendingDeletion and its date has come: -> Deleted */
+    KMS_DUE_ROTATE, /* Enabled, automatic rotation on and its date has come: a new version */
+    KMS_DUE_EXPIRE, /* imported material `sym.expiring` has expired: -> PendingImport */
+};
+enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms);
+
+/** The records that follow: DELETE makes the KEY record; ROTATE needs created (as for
+ * KMS_DO_ROTATE) and makes KEY and VERSION; EXPIRE needs `version`, the VERSION record of
+ * sym.expiring, and makes both. now_ms becomes rotation date and the like: the one the coordinator
+ * proposes, within KMS_SKEW_MS of ours (the caller has checked). QK_E_STATE, QK_E_EARLY: not due.
+ */
+QK_MUST_USE qk_err kms_transition_due(const struct kms_record *current,
+    const struct kms_record *version, enum kms_due due, uint64_t now_ms,
+    const struct kms_created *created, struct kms_change *out);
 
 #endif

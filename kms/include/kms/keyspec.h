@@ -1,7 +1,7 @@
-/** Key specs and signing algorithms (kms-api.md section 6).
+/** Key specs and their algorithms (kms-api.md section 6).
  *
- *  The four ECC specs that can be created and used now. Other names of the API model are valid
- * names; CreateKey answers UnsupportedOperationException for them.
+ *  The specs that can be created and used now: four ECC ones, SYMMETRIC_DEFAULT. Other names of the
+ * API model are valid names; CreateKey answers UnsupportedOperationException for them.
  */
 #ifndef KMS_KEYSPEC_H
 #define KMS_KEYSPEC_H
@@ -14,6 +14,7 @@ enum kms_spec_id {
     KMS_SPEC_ECC_NIST_P256 = 2,
     KMS_SPEC_ECC_NIST_P384 = 3,
     KMS_SPEC_ECC_NIST_P521 = 4,
+    KMS_SPEC_SYMMETRIC_DEFAULT = 5,
 };
 
 enum kms_hash { KMS_SHA256 = 1, KMS_SHA384, KMS_SHA512 };
@@ -24,8 +25,8 @@ struct kms_keyspec {
     enum kms_spec_id id;
     const char *name;      /* "ECC_NIST_P256" */
     const char *usage;     /* "SIGN_VERIFY" */
-    uint8_t curve;         /* protocols/00 section 2: 1..4 */
-    const char *algorithm; /* the one signing algorithm, "ECDSA_SHA_256" */
+    uint8_t curve;         /* protocols/00 section 2: 1..4; 0: SYMMETRIC_DEFAULT */
+    const char *algorithm; /* the one algorithm, "ECDSA_SHA_256", "SYMMETRIC_DEFAULT" */
     enum kms_hash hash;
     size_t digest_len; /* 32, 48 or 64 */
     size_t spki_len;   /* of the DER SubjectPublicKeyInfo */

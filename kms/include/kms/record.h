@@ -5,7 +5,7 @@
  * certificate (kms/cert.h).
  *
  *  Ids: account "123456789012"; user "<account>/<name>"; credential "AKIA..."; key the lower-case
- * UUID; system "system".
+ * UUID; system "system"; version of a symmetric key "<key UUID>/<ver>", ver in decimal from 1.
  */
 #ifndef KMS_RECORD_H
 #define KMS_RECORD_H
@@ -20,26 +20,38 @@ enum kms_kind { /* stored and signed: never renumber */
     KMS_KIND_CREDENTIAL = 3,
     KMS_KIND_KEY = 4,
     KMS_KIND_SYSTEM = 5,
+    KMS_KIND_VERSION = 6, /* one backing version of a symmetric key */
 };
 
-#define KMS_RECORD_ID_MAX      64
-#define KMS_RECORD_ENCODED_MAX 196608 /* any record, without certificate */
-#define KMS_ALLOW_MAX          32     /* action patterns of a user */
-#define KMS_ALLOW_TEXT_MAX     128
-#define KMS_ACCOUNT_NAME_MAX   64
-#define KMS_DESCRIPTION_MAX    32768 /* bytes; 8192 UTF-16 units of the API */
-#define KMS_POLICY_MAX         32768
-#define KMS_PKREC_MAX          65536 /* public key record of crypto/, opaque here */
-#define KMS_SPKI_MAX           512
+#define KMS_RECORD_ID_MAX            64
+#define KMS_RECORD_ENCODED_MAX       196608 /* any record, without certificate */
+#define KMS_ALLOW_MAX                32     /* action patterns of a user */
+#define KMS_ALLOW_TEXT_MAX           128
+#define KMS_ACCOUNT_NAME_MAX         64
+#define KMS_DESCRIPTION_MAX          32768 /* bytes; 8192 UTF-16 units of the API */
+#define KMS_POLICY_MAX               32768
+#define KMS_PKREC_MAX                65536 /* public key record of crypto/, opaque here */
+#define KMS_SPKI_MAX                 512
+#define KMS_MATERIAL_DESCRIPTION_MAX 1024 /* bytes */
+#define KMS_ROTATIONS_ON_DEMAND_MAX  25
 
 enum kms_key_state { /* stored: never renumber */
     KMS_STATE_ENABLED = 1,
     KMS_STATE_DISABLED = 2,
     KMS_STATE_PENDING_DELETION = 3,
     KMS_STATE_DELETED = 4, /* final; the key does not exist for callers */
+    KMS_STATE_PENDING_IMPORT = 5,
 };
 
-/** "Enabled", "Disabled", "PendingDeletion", "Deleted". */
+enum kms_origin { /* stored: never renumber */
+    KMS_ORIGIN_AWS_KMS = 1,
+    KMS_ORIGIN_EXTERNAL = 2,
+};
+
+/** How a symmetric key may be evaluated (document 50 section 1); as bits. Stored. */
+enum kms_modes { KMS_MODES_F = 1, KMS_MODES_V = 2, KMS_MODES_FV = 3 };
+
+/** "Enabled", "Disabled", "PendingDeletion", "Deleted", "PendingImport". */
 const char *kms_key_state_name(enum kms_key_state state);
 
 struct kms_account {
@@ -67,20 +79,65 @@ struct kms_credential {
     uint64_t created_ms;
 };
 
+enum kms_rotation { /* stored: never renumber */
+    KMS_ROTATION_NONE = 0,
+    KMS_ROTATION_AUTOMATIC = 1,
+    KMS_ROTATION_ON_DEMAND = 2,
+};
+
+/** What a SYMMETRIC_DEFAULT key has that others have not. */
+struct kms_symmetric {
+    uint8_t modes;       /* enum kms_modes */
+    uint32_t n_versions; /* how many VERSION records there are: 1..n_versions; 0 only while nothing
+                            was ever imported */
+    uint32_t current;    /* the one that Encrypt uses; 0 iff n_versions is 0 */
+    uint8_t material_id[32]; /* of the current one; zeros while there is none */
+    /* rotation */
+    bool rotating;             /* automatic rotation is on */
+    uint32_t period_days;      /* 90..2560 when rotating, else 0 */
+    uint64_t next_rotation_ms; /* when rotating, else 0 */
+    uint64_t last_rotation_ms; /* 0: never */
+    uint32_t on_demand;        /* how many RotateKeyOnDemand there were */
+    /* Origin EXTERNAL */
+    uint32_t pending; /* the version that waits for RotateKeyOnDemand; 0: none */
+    uint32_t missing; /* how many of the versions in use are not here: not 0 is PendingImport */
+    uint64_t next_expiry_ms; /* the earliest valid_to_ms of what is here; 0: none */
+    uint32_t expiring;       /* the version that expires then; 0: none */
+};
+
 struct kms_key {
     uint8_t key_id[16];
     struct qk_bytes account;
     struct qk_bytes region;
     const struct kms_keyspec *spec; /* encoded as its number */
-    enum kms_key_state
-        state; /* usage SIGN_VERIFY and origin AWS_KMS are encoded as text and checked */
+    enum kms_key_state state;       /* usage and origin are encoded as text and checked */
+    enum kms_origin origin;
     struct qk_bytes description; /* UTF-8, 0..KMS_DESCRIPTION_MAX */
     struct qk_bytes policy;      /* JSON text */
     uint64_t created_ms;
     uint64_t deletion_ms;  /* 0 unless PendingDeletion or Deleted */
     uint32_t pending_days; /* 7..30 when deletion_ms is set, else 0 */
-    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX */
-    struct qk_bytes spki;  /* spec->spki_len bytes of DER */
+    /* asymmetric keys: the key itself */
+    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX; empty for symmetric ones */
+    struct qk_bytes spki;  /* spec->spki_len bytes of DER; empty for symmetric ones */
+    /* SYMMETRIC_DEFAULT: its materials are VERSION records of their own */
+    struct kms_symmetric sym; /* zeros for other specs */
+};
+
+/** One material of a symmetric key: what is the same for ever, and for imported ones whether it is
+ *  here. */
+struct kms_version {
+    uint8_t key_id[16];
+    uint32_t ver;            /* from 1 */
+    struct qk_bytes pkrec;   /* mpc/sym_record.h; 1..KMS_PKREC_MAX. A re-import makes a new one */
+    uint8_t material_id[32]; /* of the first pkrec, for ever */
+    uint64_t created_ms;
+    uint64_t rotated_ms; /* when it became current by a rotation; 0: first material, or pending */
+    enum kms_rotation rotation; /* NONE iff rotated_ms is 0 */
+    /* Origin EXTERNAL */
+    bool imported;                        /* is it here? Always true for AWS_KMS */
+    uint64_t valid_to_ms;                 /* 0: does not expire */
+    struct qk_bytes material_description; /* 0..KMS_MATERIAL_DESCRIPTION_MAX bytes of UTF-8 */
 };
 
 struct kms_system {
@@ -100,6 +157,7 @@ struct kms_record {
         struct kms_credential credential;
         struct kms_key key;
         struct kms_system system;
+        struct kms_version version_of; /* KMS_KIND_VERSION */
     };
 };
 
@@ -116,6 +174,7 @@ QK_MUST_USE qk_err kms_ref_user(const char *account, struct qk_bytes name, struc
 QK_MUST_USE qk_err kms_ref_credential(struct qk_bytes access_key_id, struct kms_ref *out);
 void kms_ref_key(const uint8_t key_id[static 16], struct kms_ref *out);
 void kms_ref_system(struct kms_ref *out);
+void kms_ref_version(const uint8_t key_id[static 16], uint32_t ver, struct kms_ref *out);
 
 /** Append the canonical encoding, and set r->hash. QK_E_STATE when a field is out of its bounds or
  *  the id does not follow from the body. */

@@ -114,6 +114,18 @@ enum kms_message_type { KMS_MESSAGE_RAW, KMS_MESSAGE_DIGEST, KMS_MESSAGE_EXTERNA
 #define KMS_LIST_LIMIT_DEFAULT 100
 #define KMS_MARKER_MAX         128 /* bytes inside a marker: the record id to go on after */
 
+/** A pair of an encryption context. */
+struct kms_pair {
+    struct qk_bytes key, value;
+};
+struct kms_context_map {
+    const struct kms_pair *pairs; /* in no particular order; no key twice */
+    size_t n;
+};
+
+/** What an Encrypt's claim has in the place of Plaintext: one zero byte. */
+#define KMS_CLAIM_PLAINTEXT "AA=="
+
 /** Owned by the request: free with kms_request_free. Views point into it. */
 struct kms_request {
     enum kms_op op;
@@ -143,6 +155,33 @@ struct kms_request {
     struct qk_bytes algorithm; /* name, valid in the enum */
     struct qk_bytes signature; /* decoded; Verify */
 
+    /* symmetric operations */
+    struct kms_context_map context;      /* EncryptionContext, SourceEncryptionContext */
+    struct kms_context_map dest_context; /* ReEncrypt */
+    struct qk_bytes plaintext;           /* Encrypt; SECRET. Of a claim: the placeholder */
+    struct qk_bytes blob;                /* Decrypt, ReEncrypt: CiphertextBlob, decoded */
+    struct qk_bytes dest_key_id; /* ReEncrypt; as sent (key_id is SourceKeyId, may be empty) */
+    struct qk_bytes enc_algorithm, dest_algorithm; /* defaults filled in */
+    uint32_t n_bytes;          /* GenerateDataKey*: bytes of the data key, from KeySpec or
+                                  NumberOfBytes, 0 if neither, UINT32_MAX if both; GenerateRandom */
+    struct qk_bytes pair_spec; /* GenerateDataKeyPair* */
+    bool recipient;            /* Recipient was given: fails closed */
+    bool custom_key_store;     /* GenerateRandom: CustomKeyStoreId was given */
+    uint8_t modes;             /* CreateKey: tag qkms:modes; KMS_MODES_FV when absent, 0 if
+                                  its value is none */
+    size_t n_other_tags;       /* CreateKey: tags besides qkms:modes */
+    /* rotation */
+    uint32_t period_days; /* EnableKeyRotation; 365 when absent */
+    bool all_material;    /* ListKeyRotations: IncludeKeyMaterial ALL_KEY_MATERIAL */
+    /* import */
+    struct qk_bytes wrapping_algorithm, wrapping_spec; /* GetParametersForImport */
+    struct qk_bytes import_token, encrypted_material;  /* ImportKeyMaterial, decoded */
+    bool expires;                                      /* KEY_MATERIAL_EXPIRES, the default */
+    uint64_t valid_to_ms;                              /* 0: absent */
+    int import_new;              /* ImportType: 1 NEW, 0 EXISTING, -1 absent */
+    struct qk_bytes material_id; /* KeyMaterialId, 64 hex digits; empty: absent */
+    struct qk_bytes material_description;
+
     /* ScheduleKeyDeletion */
     uint32_t pending_days; /* 30 when absent */
 
@@ -162,6 +201,15 @@ struct kms_request {
     struct qk_bytes access_key_id; /* UpdateAccessKey */
     bool active;                   /* UpdateAccessKey: Status */
 };
+
+/** For an Encrypt: the JSON body with Plaintext replaced, which is all that nodes see of it.
+ *  Appended to out. Only for a body that parsed. QK_E_STATE for other operations. */
+QK_MUST_USE qk_err kms_claim_make(const struct kms_raw *raw, struct qk_buf *out);
+/** Parse a claim beside a raw request with body_is_hash: Encrypt only, Plaintext exactly the
+ *  placeholder (QK_E_MALFORMED as a fault KMSInternalException: the coordinator's doing). Else as
+ *  kms_request_parse. */
+QK_MUST_USE qk_err kms_claim_parse(const struct kms_raw *raw, struct qk_bytes claim,
+    struct kms_request *out, struct kms_fault *fault);
 
 /** Parse. raw->body_is_hash must be false (QK_E_STATE, as fault KMSInternalException). out needs
  * kms_request_free only after QK_OK; it does not refer to raw afterwards. */

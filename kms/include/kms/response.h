@@ -22,6 +22,36 @@ void kms_answer_verify(const struct kms_key *key, struct qk_buf *out);
 void kms_answer_schedule_deletion(const struct kms_key *key, struct qk_buf *out);
 void kms_answer_cancel_deletion(const struct kms_key *key, struct qk_buf *out);
 
+/* ---- symmetric keys; plaintexts and private keys are secret: give a QK_BUF_SECRET ---- */
+
+void kms_answer_encrypt(const struct kms_key *key, struct qk_bytes blob, struct qk_buf *out);
+/** version: whose material opened it. */
+void kms_answer_decrypt(const struct kms_key *key, const struct kms_version *version,
+    struct qk_bytes plaintext, struct qk_buf *out);
+void kms_answer_re_encrypt(const struct kms_key *source, const struct kms_version *source_version,
+    const struct kms_key *dest, const struct kms_version *dest_version, struct qk_bytes blob,
+    struct qk_buf *out);
+/** plaintext.p NULL: GenerateDataKeyWithoutPlaintext. */
+void kms_answer_data_key(const struct kms_key *key, const struct kms_version *version,
+    struct qk_bytes plaintext, struct qk_bytes blob, struct qk_buf *out);
+/** private_key.p NULL: ...WithoutPlaintext. public_key: SPKI DER; private_key: PKCS#8 DER. */
+void kms_answer_data_key_pair(const struct kms_key *key, const struct kms_version *version,
+    struct qk_bytes pair_spec, struct qk_bytes private_key, struct qk_bytes public_key,
+    struct qk_bytes blob, struct qk_buf *out);
+void kms_answer_random(struct qk_bytes bytes, struct qk_buf *out);
+void kms_answer_rotation_status(const struct kms_key *key, struct qk_buf *out);
+/** RotateKeyOnDemand: {"KeyId"}. */
+void kms_answer_rotate(const struct kms_key *key, struct qk_buf *out);
+/** ListKeyRotations: n VERSION records of key in ascending order of ver; more: as for lists, the
+ *  marker names the last one's ver in decimal. all_material as in the request. */
+void kms_answer_rotations(const struct kms_key *key, const struct kms_version *const *page,
+    size_t n, bool more, bool all_material, struct qk_buf *out);
+void kms_answer_import_parameters(const struct kms_key *key, struct qk_bytes token,
+    struct qk_bytes spki, uint64_t valid_to_ms, struct qk_buf *out);
+/** ImportKeyMaterial and DeleteImportedKeyMaterial: {"KeyId","KeyMaterialId"}. */
+void kms_answer_import(
+    const struct kms_key *key, const struct kms_version *version, struct qk_buf *out);
+
 /** One page of a list: n records of one kind in id order; more: there is another page after them.
  *  ListKeys, ListUsers, ListAccessKeys. Deleted keys must have been left out. */
 void kms_answer_keys(const struct kms_record *const *page, size_t n, bool more, struct qk_buf *out);

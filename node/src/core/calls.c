@@ -113,6 +113,15 @@ static void carry_out(struct node_op *op)
     case KMS_DO_SIGN:
         node_sign(op);
         break;
+    case KMS_DO_ENCRYPT:
+    case KMS_DO_DECRYPT:
+    case KMS_DO_REENCRYPT:
+    case KMS_DO_RANDOM:
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
+    case KMS_DO_IMPORT_PARAMETERS:
+        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not served");
+        break;
     case KMS_DO_CREATE_KEY:
     case KMS_DO_CHANGE:
     case KMS_DO_ACCESS_KEY:
@@ -229,6 +238,10 @@ static void serve_kind(struct node_op *op)
         break;
     case WIRE_CALL_PROMISED:
         serve_promised(op);
+        break;
+    case WIRE_CALL_CHANNEL:
+    case WIRE_CALL_RAND:
+        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not served");
         break;
     }
 }

@@ -181,6 +181,13 @@ void node_change(struct node_op *op)
     case KMS_DO_READ:
     case KMS_DO_VERIFY:
     case KMS_DO_SIGN:
+    case KMS_DO_ENCRYPT:
+    case KMS_DO_DECRYPT:
+    case KMS_DO_REENCRYPT:
+    case KMS_DO_RANDOM:
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
+    case KMS_DO_IMPORT_PARAMETERS:
         break;
     }
     finish(op, err);
@@ -189,7 +196,7 @@ void node_change(struct node_op *op)
 void node_change_due(struct node_op *op)
 {
     struct node_known *key = NULL;
-    struct kms_record next;
+    struct kms_change next = {.n = 0};
     char id[KMS_RECORD_ID_MAX + 1];
     if (op->call.n_refs != 1 || op->call.refs[0].kind != KMS_KIND_KEY ||
         op->call.refs[0].id.len > KMS_RECORD_ID_MAX) {
@@ -199,9 +206,10 @@ void node_change_due(struct node_op *op)
     memcpy(id, op->call.refs[0].id.p, op->call.refs[0].id.len);
     id[op->call.refs[0].id.len] = 0;
     if (node_guard_record(op, KMS_KIND_KEY, id, &key) != NODE_GO) return;
-    if (key == NULL || kms_transition_due(&key->stored.r, qk_now_ms(), &next) != QK_OK)
+    if (key == NULL ||
+        kms_transition_due(&key->stored.r, NULL, KMS_DUE_DELETE, qk_now_ms(), NULL, &next) != QK_OK)
         (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
     else
-        finish(op, sign_all(op, &next, 1));
+        finish(op, sign_all(op, next.records, next.n));
     node_known_put(op->node, key);
 }

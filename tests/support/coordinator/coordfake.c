@@ -147,9 +147,10 @@ static void on_due(
     CW_MUST(call->n_refs == 1 && call->refs[0].id.len <= KMS_RECORD_ID_MAX);
     memcpy(id, call->refs[0].id.p, call->refs[0].id.len);
     struct cw_record *c = cw_find(f->world, KMS_KIND_KEY, id);
-    struct kms_record next;
-    CW_MUST(c != NULL && kms_transition_due(&c->r, qk_now_ms(), &next) == QK_OK);
-    add_signed(f, &next, a, scratch);
+    struct kms_change next = {.n = 0};
+    CW_MUST(c != NULL &&
+            kms_transition_due(&c->r, NULL, KMS_DUE_DELETE, qk_now_ms(), NULL, &next) == QK_OK);
+    add_signed(f, &next.records[0], a, scratch);
 }
 
 static void on_fetch(struct cw_fake *f, const struct wire_call *call, struct wire_answer *a)

@@ -92,21 +92,24 @@ QK_TEST(transition, states_move_as_the_contract_says)
 QK_TEST(transition, deletion_comes_when_it_is_due_and_not_before)
 {
     struct kit_world w;
-    struct kms_record out;
+    struct kms_change out = {.n = 0}, again;
     kit_world_init(&w);
-    qk_assert_err(kms_transition_due(kit_key(&w), UINT64_MAX, &out), QK_E_STATE);
+    qk_assert_err(
+        kms_transition_due(kit_key(&w), NULL, KMS_DUE_DELETE, UINT64_MAX, NULL, &out), QK_E_STATE);
     act(&w, "TrentService.ScheduleKeyDeletion", KEY);
     const struct kms_record *r = kit_key(&w);
     uint64_t due = KIT_NOW + 30ull * DAY;
     cr_assert_eq(r->key.deletion_ms, due);
-    qk_assert_err(kms_transition_due(r, due - 1, &out), QK_E_EARLY);
-    qk_assert_ok(kms_transition_due(r, due, &out));
-    cr_assert_eq(out.key.state, KMS_STATE_DELETED);
-    cr_assert_eq(out.version, r->version + 1);
-    cr_assert_arr_eq(out.prev, r->hash, 32);
+    qk_assert_err(kms_transition_due(r, NULL, KMS_DUE_DELETE, due - 1, NULL, &out), QK_E_EARLY);
+    qk_assert_ok(kms_transition_due(r, NULL, KMS_DUE_DELETE, due, NULL, &out));
+    cr_assert_eq(out.records[0].key.state, KMS_STATE_DELETED);
+    cr_assert_eq(out.records[0].version, r->version + 1);
+    cr_assert_arr_eq(out.records[0].prev, r->hash, 32);
     QK_AUTO_BUF b = QK_BUF(KMS_RECORD_ENCODED_MAX);
-    qk_assert_ok(kms_record_encode(&out, &b));
-    qk_assert_err(kms_transition_due(&out, UINT64_MAX, &out), QK_E_STATE);
+    qk_assert_ok(kms_record_encode(&out.records[0], &b));
+    qk_assert_err(
+        kms_transition_due(&out.records[0], NULL, KMS_DUE_DELETE, UINT64_MAX, NULL, &again),
+        QK_E_STATE);
     kit_world_free(&w);
 }
 
@@ -139,7 +142,7 @@ QK_TEST(transition, two_runs_make_the_same_bytes)
     qk_assert_ok(kit_decide(&w, KIT_ALICE, "TrentService.CreateKey",
         "{\"KeySpec\":\"ECC_NIST_P256\",\"KeyUsage\":\"SIGN_VERIFY\"}", &req, &recs, &p, &d));
     cr_assert_eq(d.kind, KMS_DO_CREATE_KEY);
-    const struct kms_created created = {qk_str("record"), QK_BYTES(spki)};
+    const struct kms_created created = {.pkrec = qk_str("record"), .spki = QK_BYTES(spki)};
     QK_AUTO_BUF a = QK_BUF(KMS_RECORD_ENCODED_MAX);
     QK_AUTO_BUF b = QK_BUF(KMS_RECORD_ENCODED_MAX);
     static struct kms_change x, y;

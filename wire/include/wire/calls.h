@@ -19,6 +19,12 @@ enum {
     WIRE_CALL_PEERS_MAX = 33,
     WIRE_CALL_PRESIGS_MAX = 64,
     WIRE_CALL_ID_MAX = 64, /* bytes of a record id */
+    WIRE_CALL_TICKET_LEN = 26,
+    WIRE_CALL_TICKETS_MAX = 26 * 32,
+    WIRE_CALL_PARTS_MAX = 8192,
+    WIRE_CALL_CLAIM_MAX = 65536,
+    WIRE_CALL_RAND_MAX = 1024,
+    WIRE_CALL_CHAN_LEN = 16,
 };
 
 enum wire_call_kind {
@@ -28,6 +34,21 @@ enum wire_call_kind {
     WIRE_CALL_DUE = 4,      /* sign the end of a key whose deletion date has come */
     WIRE_CALL_FETCH = 5,    /* give me the certified records you hold of one kind */
     WIRE_CALL_PROMISED = 6, /* and those you signed without having seen them certified */
+    WIRE_CALL_CHANNEL = 7,  /* draw a fresh channel for tickets (docs/encryption.md) */
+    WIRE_CALL_RAND = 8,     /* contribute random bytes to my pool */
+};
+
+/** One evaluation asked for beside an OP (docs/encryption.md). Nothing that the node can take from
+ *  the request itself is here. */
+enum { WIRE_EVAL_ENC = 1, WIRE_EVAL_DEC = 2 };
+struct wire_eval {
+    uint8_t op; /* WIRE_EVAL_ENC, _DEC; 0: none */
+    bool prove; /* DEC in mode V with a proof */
+    /* ENC; zeros and empty for DEC, whose input is the blob in the request */
+    uint8_t mode; /* 1 F, 2 V */
+    uint32_t ver; /* the version that alpha commits to: must be the current one */
+    uint8_t alpha[32];
+    struct qk_bytes tk; /* ticket list, 26 bytes per node, 26..WIRE_CALL_TICKETS_MAX */
 };
 
 /** Which version of which record a call rests on. */
@@ -51,6 +72,13 @@ struct wire_call {
     uint8_t rnd[32];        /* the requester's random bytes of protocols/00 section 4 */
     struct qk_bytes presig; /* 32 bytes: the presignature to spend; empty: sign online */
     uint32_t want_presigs;  /* how many names of others to list, 0..WIRE_CALL_PRESIGS_MAX */
+
+    struct wire_eval eval; /* symmetric keys */
+    struct qk_bytes claim; /* Encrypt: the body without its plaintext (kms/request.h) */
+    struct qk_bytes parts; /* ImportKeyMaterial: this node's part; SECRET */
+
+    /* RAND: rnd is rid */
+    uint32_t rand_len; /* 1..WIRE_CALL_RAND_MAX */
 
     /* OP, DUE: what the call rests on */
     struct wire_ref refs[WIRE_CALL_RECORDS_MAX];
@@ -86,7 +114,11 @@ struct wire_answer {
     /* OK of an OP, DUE or PROMISED */
     struct wire_signed signed_records[WIRE_CALL_RECORDS_MAX];
     uint32_t n_signed;
-    struct qk_bytes part;   /* one signer's part of a signature (mpc/ecdsa.h), or empty */
+    struct qk_bytes
+        part;               /* one signer's part of a signature (mpc/ecdsa.h); a node's part of an
+                               evaluation (mpc/sym.h); RAND: rid 32, then the contribution; or empty */
+    uint8_t eval_status;    /* enum mpc_sym_status, when an item was asked */
+    struct qk_bytes chan;   /* CHANNEL, or with status TICKET: 16 bytes; else empty */
     struct qk_bytes sealed; /* a partial for the caller's eyes only (X25519 sealed box), or empty */
     struct qk_bytes presigs; /* ready for this key and these peers: names of 32 bytes */
 
