@@ -16,6 +16,7 @@ void wire_cluster_free(struct wire_cluster *c)
         wire_key_free(c->coordinators[i].key);
     }
     for (size_t i = 0; i < c->n_operators; i++) wire_key_free(c->operators[i].key);
+    wire_seen_free(c->seen);
     free(c);
 }
 
@@ -24,6 +25,14 @@ const struct wire_node *wire_cluster_node(const struct wire_cluster *c, uint16_t
     for (size_t i = 0; i < c->n; i++)
         if (c->nodes[i].id == id) return &c->nodes[i];
     return NULL;
+}
+
+qk_err wire_cluster_verify(
+    const struct wire_cluster *c, uint16_t node, struct qk_bytes msg, struct qk_bytes sig)
+{
+    const struct wire_node *n = wire_cluster_node(c, node);
+    QK_ENSURE(n != NULL, QK_E_NOT_FOUND);
+    return wire_seen_verify(c->seen, n->key, msg, sig);
 }
 
 const struct wire_node *wire_cluster_node_by_cert(

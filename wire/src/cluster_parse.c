@@ -397,6 +397,7 @@ qk_err wire_cluster_parse(
     struct reading r = {.c = c, .why = why, .why_len = why_len};
     qk_err err =
         text.len > WIRE_CLUSTER_FILE_MAX ? bad(&r, "file is too large") : read_lines(&r, text);
+    if (err == QK_OK) err = wire_seen_new(&c->seen, WIRE_CLUSTER_SEEN);
     if (err != QK_OK) {
         wire_cluster_free(c);
         return err;

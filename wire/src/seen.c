@@ -81,7 +81,7 @@ static bool is_tag(const struct qk_lru_item *item, const void *key)
     return memcmp(e->tag, key, TAG_LEN) == 0;
 }
 
-/* Anyone can look for a tag; only what verified is ever in the table, so buckets stay short. */
+/* Only a node could make tags that share a bucket, by grinding its own signatures. */
 static uint32_t hash_of(const uint8_t tag[static TAG_LEN])
 {
     return qk_get_u32(tag);
@@ -127,8 +127,7 @@ qk_err wire_seen_sign(struct wire_seen *s, const struct wire_identity *id, struc
     uint8_t tag[TAG_LEN];
     QK_TRY(wire_identity_sign(id, msg, sig));
     qk_err err = QK_E_STATE;
-    if (s != NULL)
-        err = tag_of(s, wire_identity_key(id), msg, qk_bytes(sig, WIRE_SIG_LEN), tag);
+    if (s != NULL) err = tag_of(s, wire_identity_key(id), msg, qk_bytes(sig, WIRE_SIG_LEN), tag);
     if (err == QK_OK) keep(s, tag);
     return QK_OK;
 }

@@ -12,10 +12,9 @@ static qk_err add_signature(const struct wire_cluster *cluster, const struct coo
     struct kms_cert *cert)
 {
     const struct wire_signed *s = &reply->answer.signed_records[i];
-    const struct wire_node *node = wire_cluster_node(cluster, reply->node);
-    QK_ENSURE(node != NULL, QK_E_STATE);
     QK_ENSURE(qk_bytes_eq(s->record, record), QK_E_MISMATCH);
-    QK_TRY(wire_key_verify(node->key, qk_bytes(msg, KMS_CERT_MSG_LEN), s->signature));
+    QK_TRY(
+        wire_cluster_verify(cluster, reply->node, qk_bytes(msg, KMS_CERT_MSG_LEN), s->signature));
     return kms_cert_add(cert, reply->node, s->signature);
 }
 

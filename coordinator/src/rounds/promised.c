@@ -80,14 +80,13 @@ static qk_err add(
 static qk_err note(struct coord_engine *e, struct coord_promised *p, uint16_t node,
     const struct wire_signed *s, struct open_change **out)
 {
-    const struct wire_node *wn = wire_cluster_node(e->cluster, node);
-    QK_ENSURE(wn != NULL && s->signature.len <= KMS_CERT_SIG_MAX, QK_E_MALFORMED);
+    QK_ENSURE(s->signature.len <= KMS_CERT_SIG_MAX, QK_E_MALFORMED);
     struct open_change *c = find(p, s->record);
     if (c == NULL) QK_TRY(add(p, node, s->record, &c));
     *out = c;
     for (size_t i = 0; i < c->n; i++)
         if (c->by[i].node == node) return QK_OK;
-    QK_TRY(wire_key_verify(wn->key, QK_BYTES(c->msg), s->signature));
+    QK_TRY(wire_cluster_verify(e->cluster, node, QK_BYTES(c->msg), s->signature));
     c->by[c->n].node = node;
     c->by[c->n].len = s->signature.len;
     memcpy(c->by[c->n++].sig, s->signature.p, s->signature.len);

@@ -18,9 +18,7 @@ void coord_page_free(struct coord_page *page)
 static qk_err verify_sig(
     void *arg, uint16_t node, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature)
 {
-    const struct wire_node *n = wire_cluster_node(arg, node);
-    QK_ENSURE(n != NULL, QK_E_NOT_FOUND);
-    return wire_key_verify(n->key, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
+    return wire_cluster_verify(arg, node, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
 }
 
 qk_err coord_store_check(

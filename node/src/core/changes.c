@@ -33,7 +33,7 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
     QK_TRY(kms_record_encode(r, &op->out));
     where->record_len = op->out.len - where->record_at;
     QK_TRY(kms_cert_message(r, msg));
-    QK_TRY(wire_identity_sign(node->identity, QK_BYTES(msg), sig));
+    QK_TRY(wire_seen_sign(node->cluster->seen, node->identity, QK_BYTES(msg), sig));
     struct node_promise p = {.kind = (uint8_t)r->kind,
         .id = qk_str(r->id),
         .version = r->version,

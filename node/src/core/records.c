@@ -50,9 +50,7 @@ qk_err node_cert_verify(
     void *arg, uint16_t id, const uint8_t msg[static KMS_CERT_MSG_LEN], struct qk_bytes signature)
 {
     const struct node *node = arg;
-    const struct wire_node *peer = wire_cluster_node(node->cluster, id);
-    QK_ENSURE(peer != NULL, QK_E_NOT_FOUND);
-    return wire_key_verify(peer->key, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
+    return wire_cluster_verify(node->cluster, id, qk_bytes(msg, KMS_CERT_MSG_LEN), signature);
 }
 
 /* Decode and verify; *out is owned by the caller. */

@@ -32,7 +32,7 @@
 #ifndef WIRE_CLUSTER_H
 #define WIRE_CLUSTER_H
 
-#include "wire/identity.h"
+#include "wire/seen.h"
 
 enum {
     WIRE_NODES_MAX = 32,
@@ -40,6 +40,7 @@ enum {
     WIRE_ADDRESS_MAX = 120,
     WIRE_REGION_MAX = 32,
     WIRE_CLUSTER_FILE_MAX = 256 * 1024, /* bytes of the file */
+    WIRE_CLUSTER_SEEN = 4096,           /* signatures of nodes that are kept (wire/seen.h) */
 };
 
 struct wire_node {
@@ -75,6 +76,7 @@ struct wire_cluster {
     size_t n_operators;
     struct wire_operator operators[WIRE_MEMBERS_MAX];
     uint8_t hash[32];
+    struct wire_seen *seen; /* of nodes' signatures on records */
 };
 
 /** Parse the text of a cluster.conf. QK_E_MALFORMED with a message for people in why (line number
@@ -93,6 +95,11 @@ const struct wire_coordinator *wire_cluster_coordinator(
     const struct wire_cluster *cluster, const char *name);
 const struct wire_operator *wire_cluster_operator(
     const struct wire_cluster *cluster, const char *name);
+/** A framed signature of that node over msg, as wire_seen_verify. Also QK_E_NOT_FOUND: no such
+ * node.
+ */
+QK_MUST_USE qk_err wire_cluster_verify(
+    const struct wire_cluster *cluster, uint16_t node, struct qk_bytes msg, struct qk_bytes sig);
 /** The node whose certificate is exactly cert, or NULL. */
 const struct wire_node *wire_cluster_node_by_cert(
     const struct wire_cluster *cluster, struct qk_bytes cert);

@@ -23,8 +23,8 @@ QK_MUST_USE qk_err wire_seen_new(struct wire_seen **out, size_t max);
 void wire_seen_free(struct wire_seen *seen); /* NULL is allowed */
 
 /** As wire_key_verify. seen NULL: nothing is kept. */
-QK_MUST_USE qk_err wire_seen_verify(struct wire_seen *seen, const struct wire_key *key,
-    struct qk_bytes msg, struct qk_bytes sig);
+QK_MUST_USE qk_err wire_seen_verify(
+    struct wire_seen *seen, const struct wire_key *key, struct qk_bytes msg, struct qk_bytes sig);
 /** Sign with id and keep the signature: who made it need not verify it. As wire_identity_sign. */
 QK_MUST_USE qk_err wire_seen_sign(struct wire_seen *seen, const struct wire_identity *id,
     struct qk_bytes msg, uint8_t sig[static WIRE_SIG_LEN]);
