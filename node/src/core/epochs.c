@@ -5,9 +5,8 @@
 #include "mpc/epoch.h"
 #include "qk/clock.h"
 #include "core/evidence.h"
-#include "qk/pack.h"
-#include "qk/secret.h"
 #include "core/frames.h"
+#include "core/payload.h"
 #include "core/quarantine.h"
 #include "vault/shares.h"
 
@@ -116,35 +115,6 @@ qk_err node_epochs_new(struct node_epochs **out, struct node *node)
     return QK_OK;
 }
 
-/* ---- the payload that travels through the machine to the disk: share and record ---- */
-
-static qk_err payload_encode(
-    const struct mpc_key_share *share, const struct mpc_key_record *rec, struct qk_buf *out)
-{
-    QK_AUTO_BUF secret = QK_BUF_SECRET(MPC_KEY_SHARE_MAX);
-    QK_AUTO_BUF record = QK_BUF(MPC_RECORD_MAX);
-    QK_TRY(mpc_key_share_encode(share, &secret));
-    QK_TRY(mpc_record_encode(rec, &record));
-    qk_pack_map(out, 2);
-    qk_pack_key_bin(out, "share", qk_buf_view(&secret));
-    qk_pack_key_bin(out, "rec", qk_buf_view(&record));
-    return out->err;
-}
-
-static qk_err store_share(struct node *node, struct qk_bytes payload)
-{
-    struct qk_unpack u = qk_unpack(payload);
-    struct qk_bytes secret, record;
-    struct mpc_key_record rec;
-    QK_TRY(qk_unpack_map(&u, 2));
-    QK_TRY(qk_unpack_key_bin(&u, "share", 1, MPC_KEY_SHARE_MAX, &secret));
-    QK_TRY(qk_unpack_key_bin(&u, "rec", 1, MPC_RECORD_MAX, &record));
-    QK_TRY(qk_unpack_end(&u));
-    QK_TRY(mpc_record_decode(record, &rec));
-    return node_vault_share_put_pending(
-        node->vault, rec.key_id, rec.e_net, secret, record, qk_now_ms());
-}
-
 /* ---- effects ---- */
 
 static void send_best_effort(
@@ -162,7 +132,7 @@ static qk_err execute(struct node *node, struct run *r, const struct mpc_effect 
     const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
     switch (e->kind) {
     case MPC_EFFECT_PERSIST:
-        if (strcmp(e->name, "share") == 0) return store_share(node, e->data);
+        if (strcmp(e->name, "share") == 0) return node_payload_store(node, e->data);
         return node_vault_run_put(node->vault, run->sid, e->data, qk_now_ms());
     case MPC_EFFECT_SEND:
         send_best_effort(node, run, e->to, e->data);
@@ -256,19 +226,11 @@ static struct timespec soon(void)
     return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 }
 
-qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
-    const struct mpc_key_record *rec, uint64_t timeout_ms)
+static qk_err commit(struct node *node, const struct mpc_epoch_run *run, struct qk_bytes payload,
+    uint64_t timeout_ms)
 {
-    QK_AUTO_BUF payload = QK_BUF_SECRET(MPC_EPOCH_PAYLOAD_MAX);
-    QK_TRY(payload_encode(share, rec, &payload));
-    struct mpc_epoch_run run = {
-        .base = rec->e_net - 1, .t = rec->t, .n = rec->n, .self = node_self(node)};
-    memcpy(run.sid, rec->sid, 32);
-    memcpy(run.key_id, rec->key_id, 16);
-    QK_TRY(mpc_record_hash(rec, run.rec));
-    for (size_t i = 0; i < rec->n; i++) run.ids[i] = rec->nodes[i].id;
     struct mpc_epoch *epoch;
-    QK_TRY(mpc_epoch_start(&epoch, &run, &node->epochs->signer, qk_buf_view(&payload)));
+    QK_TRY(mpc_epoch_start(&epoch, run, &node->epochs->signer, payload));
 
     struct node_epochs *e = node->epochs;
     uint64_t end_ms = qk_mono_ms() + timeout_ms;
@@ -284,7 +246,7 @@ qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
     if (mpc_epoch_state(r->epoch) == MPC_EPOCH_PREPARED && mpc_epoch_ask(r->epoch) == QK_OK)
         settle(node, r);
     for (;;) {
-        r = find(e, run.sid);
+        r = find(e, run->sid);
         enum mpc_epoch_state state = r == NULL ? MPC_EPOCH_STOPPED : mpc_epoch_state(r->epoch);
         if (state == MPC_EPOCH_DONE) break;
         if (state == MPC_EPOCH_STOPPED) err = QK_E_IO;
@@ -299,6 +261,30 @@ qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
     }
     pthread_mutex_unlock(&e->lock);
     return err;
+}
+
+qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
+    const struct mpc_key_record *rec, uint64_t timeout_ms)
+{
+    QK_AUTO_BUF payload = QK_BUF_SECRET(MPC_EPOCH_PAYLOAD_MAX);
+    struct mpc_epoch_run run = {
+        .base = rec->e_net - 1, .t = rec->t, .n = rec->n, .self = node_self(node)};
+    memcpy(run.sid, rec->sid, 32);
+    memcpy(run.key_id, rec->key_id, 16);
+    for (size_t i = 0; i < rec->n; i++) run.ids[i] = rec->nodes[i].id;
+    QK_TRY(mpc_record_hash(rec, run.rec));
+    QK_TRY(node_payload_of_key(share, rec, &payload));
+    return commit(node, &run, qk_buf_view(&payload), timeout_ms);
+}
+
+qk_err node_epoch_commit_sym(struct node *node, const struct mpc_sym_share *share,
+    const struct mpc_sym_record *rec, uint64_t timeout_ms)
+{
+    QK_AUTO_BUF payload = QK_BUF_SECRET(MPC_EPOCH_PAYLOAD_MAX);
+    struct mpc_epoch_run run;
+    QK_TRY(mpc_sym_record_run(rec, node_self(node), &run));
+    QK_TRY(node_payload_of_sym(share, rec, &payload));
+    return commit(node, &run, qk_buf_view(&payload), timeout_ms);
 }
 
 void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame)

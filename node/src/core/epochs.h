@@ -8,6 +8,7 @@
 
 #include "core/node.h"
 #include "mpc/share.h"
+#include "mpc/sym_record.h"
 
 QK_MUST_USE qk_err node_epochs_new(struct node_epochs **out, struct node *node);
 /** Take up the runs that the vault holds. */
@@ -19,6 +20,10 @@ void node_epochs_free(struct node_epochs *epochs);
  *  on in the background and the key must not be announced. */
 QK_MUST_USE qk_err node_epoch_commit(struct node *node, const struct mpc_key_share *share,
     const struct mpc_key_record *rec, uint64_t timeout_ms);
+/** The same for a version of a symmetric key. After QK_OK the share is ACTIVE under the version's
+ *  id; what was opened of an earlier epoch of it is forgotten. */
+QK_MUST_USE qk_err node_epoch_commit_sym(struct node *node, const struct mpc_sym_share *share,
+    const struct mpc_sym_record *rec, uint64_t timeout_ms);
 
 /** An EPOCH frame. */
 void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame);
