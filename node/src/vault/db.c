@@ -29,20 +29,64 @@ qk_err db_err(struct node_vault *v, int rc)
     }
 }
 
+static qk_err bind(struct node_vault *v, sqlite3_stmt *st, const struct db_arg *args, size_t n_args)
+{
+    for (size_t i = 0; i < n_args; i++) {
+        const struct db_arg *a = &args[i];
+        int at = (int)i + 1;
+        int rc = a->is_number ? sqlite3_bind_int64(st, at, a->num)
+                 : a->bytes.len == 0
+                     ? sqlite3_bind_zeroblob(st, at, 0)
+                     : sqlite3_bind_blob64(st, at, a->bytes.p, a->bytes.len, SQLITE_STATIC);
+        QK_TRY(db_err(v, rc));
+    }
+    return QK_OK;
+}
+
 qk_err db_prepare(struct node_vault *v, sqlite3_stmt **st, const char *sql,
     const struct db_arg *args, size_t n_args)
 {
     QK_TRY(db_err(v, sqlite3_prepare_v2(v->db, sql, -1, st, NULL)));
-    for (size_t i = 0; i < n_args; i++) {
-        const struct db_arg *a = &args[i];
-        int at = (int)i + 1;
-        int rc = a->is_number ? sqlite3_bind_int64(*st, at, a->num)
-                 : a->bytes.len == 0
-                     ? sqlite3_bind_zeroblob(*st, at, 0)
-                     : sqlite3_bind_blob64(*st, at, a->bytes.p, a->bytes.len, SQLITE_STATIC);
-        QK_TRY(db_err(v, rc));
-    }
-    return QK_OK;
+    return bind(v, *st, args, n_args);
+}
+
+static const char *const kept_sql[DB_KEPT_N] = {
+    [DB_SAVEPOINT] = "SAVEPOINT change",
+    [DB_ROLLBACK_TO] = "ROLLBACK TO change",
+    [DB_RELEASE] = "RELEASE change",
+    [DB_WATERMARK] = "SELECT version, hash FROM record WHERE kind = ? AND id = ?",
+    [DB_RECORD_PUT] = "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?, ?, ?)",
+    [DB_PROMISE_GET] =
+        "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?",
+    /* max(): renewing a promise with a clock that went back does not shorten it. */
+    [DB_PROMISE_PUT] =
+        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(kind, id, version)"
+        " DO UPDATE SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END,"
+        " hash = ?4, record = ?6, sig = ?7",
+    [DB_PROMISE_FORGET] = "DELETE FROM promise WHERE kind = ? AND id = ? AND version <= ?",
+};
+
+qk_err db_take_kept(struct node_vault *v, enum db_kept which, sqlite3_stmt **st,
+    const struct db_arg *args, size_t n_args)
+{
+    if (v->kept[which] == NULL)
+        QK_TRY(db_err(v, sqlite3_prepare_v3(v->db, kept_sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+                             &v->kept[which], NULL)));
+    *st = v->kept[which];
+    return bind(v, *st, args, n_args);
+}
+
+qk_err db_run_kept_args(
+    struct node_vault *v, enum db_kept which, const struct db_arg *args, size_t n_args)
+{
+    DB_KEPT_STMT(st);
+    QK_TRY(db_take_kept(v, which, &st, args, n_args));
+    return db_done(v, st);
+}
+
+void db_free_kept(struct node_vault *v)
+{
+    for (size_t i = 0; i < DB_KEPT_N; i++) (void)sqlite3_finalize(v->kept[i]);
 }
 
 qk_err db_step(struct node_vault *v, sqlite3_stmt *st, bool *row)

@@ -9,18 +9,31 @@
 
 enum { VAULT_STRIPES = 64, VAULT_REFUSED_MAX = 256 };
 
-struct vault_change;
+struct vault_batch;
 
 /* Changes that wait for the disk (group.h). */
 struct vault_group {
     pthread_mutex_t mutex;
-    pthread_cond_t turned; /* a leader has finished */
     bool leading;
-    struct vault_change *first, **last;
+    struct vault_batch *first, **last;
+};
+
+/* Statements of what is done for every change: prepared at their first use, and kept. */
+enum db_kept {
+    DB_SAVEPOINT,
+    DB_ROLLBACK_TO,
+    DB_RELEASE,
+    DB_WATERMARK,
+    DB_RECORD_PUT,
+    DB_PROMISE_GET,
+    DB_PROMISE_PUT,
+    DB_PROMISE_FORGET,
+    DB_KEPT_N,
 };
 
 struct node_vault {
     sqlite3 *db;
+    sqlite3_stmt *kept[DB_KEPT_N];
     struct vault_group group;
     const struct node_seal *seal;
     uint8_t cluster_id[16];
@@ -58,6 +71,21 @@ static inline void db_stmt_end(sqlite3_stmt **st)
 }
 #define DB_STMT(name) __attribute__((cleanup(db_stmt_end))) sqlite3_stmt *name = NULL
 
+/** The same with a kept statement: one user at a time. db_kept_end, not db_stmt_end, gives it back.
+ */
+qk_err db_take_kept(struct node_vault *v, enum db_kept which, sqlite3_stmt **st,
+    const struct db_arg *args, size_t n_args);
+#define DB_QUERY_KEPT(v, st, which, ...)                                                           \
+    db_take_kept((v), (which), (st), (const struct db_arg[]){__VA_ARGS__},                         \
+        sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
+static inline void db_kept_end(sqlite3_stmt **st)
+{
+    if (*st == NULL) return;
+    (void)sqlite3_reset(*st);
+    (void)sqlite3_clear_bindings(*st); /* they point to what its user owns */
+}
+#define DB_KEPT_STMT(name) __attribute__((cleanup(db_kept_end))) sqlite3_stmt *name = NULL
+
 /** *row tells whether there is one. */
 qk_err db_step(struct node_vault *v, sqlite3_stmt *st, bool *row);
 /** For a query whose row must exist: QK_E_NOT_FOUND if it does not. */
@@ -69,6 +97,17 @@ qk_err db_done(struct node_vault *v, sqlite3_stmt *st);
     db_run_args((v), (sql), (const struct db_arg[]){__VA_ARGS__},                                  \
         sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
 qk_err db_run_args(struct node_vault *v, const char *sql, const struct db_arg *args, size_t n_args);
+#define DB_RUN_KEPT(v, which, ...)                                                                 \
+    db_run_kept_args((v), (which), (const struct db_arg[]){__VA_ARGS__},                           \
+        sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
+qk_err db_run_kept_args(
+    struct node_vault *v, enum db_kept which, const struct db_arg *args, size_t n_args);
+static inline qk_err db_run_kept(struct node_vault *v, enum db_kept which)
+{
+    return db_run_kept_args(v, which, NULL, 0);
+}
+/** Before the connection is closed. */
+void db_free_kept(struct node_vault *v);
 /** Text without arguments. */
 qk_err db_exec(struct node_vault *v, const char *sql);
 

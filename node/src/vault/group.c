@@ -3,66 +3,79 @@
 #include <time.h>
 #include "qk/clock.h"
 
-struct vault_change {
-    vault_change_fn fn;
-    void *arg;
-    qk_err err;
+/* What one thread brings, and waits for. */
+struct vault_batch {
+    struct vault_change *changes;
+    size_t n;
+    uint64_t from_ms; /* its patience ends */
     bool done;
-    struct vault_change *next;
+    pthread_cond_t turned; /* done, or there is no leader: each thread is woken for itself alone */
+    struct vault_batch *next;
 };
 
-qk_err vault_group_init(struct vault_group *g)
+void vault_group_init(struct vault_group *g)
 {
-    pthread_condattr_t attr;
     g->last = &g->first;
     (void)pthread_mutex_init(&g->mutex, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    int rc = pthread_cond_init(&g->turned, &attr);
-    (void)pthread_condattr_destroy(&attr);
-    return rc == 0 ? QK_OK : QK_E_NOMEM;
 }
 
 void vault_group_destroy(struct vault_group *g)
 {
-    (void)pthread_cond_destroy(&g->turned);
     (void)pthread_mutex_destroy(&g->mutex);
 }
 
 static void run_one(struct node_vault *v, struct vault_change *c)
 {
-    c->err = db_exec(v, "SAVEPOINT change");
+    c->err = db_run_kept(v, DB_SAVEPOINT);
     if (c->err != QK_OK) return;
     c->err = c->fn(v, c->arg);
-    qk_err err = c->err == QK_OK ? QK_OK : db_exec(v, "ROLLBACK TO change");
-    if (err == QK_OK) err = db_exec(v, "RELEASE change");
+    qk_err err = c->err == QK_OK ? QK_OK : db_run_kept(v, DB_ROLLBACK_TO);
+    if (err == QK_OK) err = db_run_kept(v, DB_RELEASE);
     if (c->err == QK_OK) c->err = err;
 }
 
-/* One transaction for the whole list. */
-static void commit(struct node_vault *v, struct vault_change *list)
+static qk_err run_batch(struct node_vault *v, struct vault_batch *b)
 {
-    (void)pthread_mutex_lock(&v->mutex);
-    qk_err err = v->dead ? QK_E_CORRUPT : db_begin(v);
-    for (struct vault_change *c = list; c != NULL && err == QK_OK; c = c->next) {
+    for (size_t i = 0; i < b->n; i++) {
+        struct vault_change *c = &b->changes[i];
         run_one(v, c);
         /* SQLite ends a transaction by itself on a full disk and the like: what follows would be
          * committed one by one. */
-        if (sqlite3_get_autocommit(v->db)) err = c->err != QK_OK ? c->err : QK_E_IO;
+        if (sqlite3_get_autocommit(v->db)) return c->err != QK_OK ? c->err : QK_E_IO;
     }
+    return QK_OK;
+}
+
+/* One transaction for the whole list. */
+static void commit(struct node_vault *v, struct vault_batch *list)
+{
+    (void)pthread_mutex_lock(&v->mutex);
+    qk_err err = v->dead ? QK_E_CORRUPT : db_begin(v);
+    for (struct vault_batch *b = list; b != NULL && err == QK_OK; b = b->next)
+        err = run_batch(v, b);
     if (err == QK_OK)
         err = db_end(v, QK_OK);
     else if (!sqlite3_get_autocommit(v->db))
         (void)db_end(v, err);
     (void)pthread_mutex_unlock(&v->mutex);
-    for (struct vault_change *c = list; c != NULL; c = c->next)
-        if (err != QK_OK) c->err = err;
+    if (err == QK_OK) return;
+    for (struct vault_batch *b = list; b != NULL; b = b->next)
+        for (size_t i = 0; i < b->n; i++) b->changes[i].err = err;
+}
+
+/* With the group's mutex held. The others wake by themselves when their patience ends. */
+static void wake_next_leader(struct vault_group *g)
+{
+    uint64_t now = qk_mono_ms();
+    struct vault_batch *b = g->first;
+    while (b != NULL && b->from_ms > now) b = b->next;
+    if (b != NULL) (void)pthread_cond_signal(&b->turned);
 }
 
 /* With the group's mutex held, which is let go meanwhile. */
 static void lead(struct node_vault *v, struct vault_group *g)
 {
-    struct vault_change *list = g->first;
+    struct vault_batch *list = g->first;
     g->first = NULL;
     g->last = &g->first;
     g->leading = true;
@@ -70,12 +83,13 @@ static void lead(struct node_vault *v, struct vault_group *g)
     commit(v, list);
     (void)pthread_mutex_lock(&g->mutex);
     g->leading = false;
-    while (list != NULL) { /* a change is its owner's again as soon as it is done */
-        struct vault_change *c = list;
-        list = c->next;
-        c->done = true;
+    while (list != NULL) { /* a batch is its owner's again as soon as the mutex is let go */
+        struct vault_batch *b = list;
+        list = b->next;
+        b->done = true;
+        (void)pthread_cond_signal(&b->turned);
     }
-    (void)pthread_cond_broadcast(&g->turned);
+    wake_next_leader(g);
 }
 
 static struct timespec at_ms(uint64_t ms)
@@ -83,25 +97,38 @@ static struct timespec at_ms(uint64_t ms)
     return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 }
 
-qk_err vault_group(struct node_vault *v, vault_change_fn fn, void *arg, unsigned patience_ms)
+static void wait_or_lead(struct node_vault *v, struct vault_group *g, struct vault_batch *own)
+{
+    uint64_t now = qk_mono_ms();
+    if (!g->leading && now >= own->from_ms) {
+        lead(v, g);
+    } else if (now >= own->from_ms) {
+        (void)pthread_cond_wait(&own->turned, &g->mutex);
+    } else {
+        struct timespec until = at_ms(own->from_ms);
+        (void)pthread_cond_timedwait(&own->turned, &g->mutex, &until);
+    }
+}
+
+static void batch_init(struct vault_batch *b)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&b->turned, &attr);
+    (void)pthread_condattr_destroy(&attr);
+}
+
+void vault_group(struct node_vault *v, struct vault_change *changes, size_t n, unsigned patience_ms)
 {
     struct vault_group *g = &v->group;
-    struct vault_change own = {.fn = fn, .arg = arg};
-    uint64_t from_ms = qk_mono_ms() + patience_ms;
+    struct vault_batch own = {.changes = changes, .n = n, .from_ms = qk_mono_ms() + patience_ms};
+    if (n == 0) return;
+    batch_init(&own);
     (void)pthread_mutex_lock(&g->mutex);
     *g->last = &own;
     g->last = &own.next;
-    while (!own.done) {
-        uint64_t now = qk_mono_ms();
-        if (!g->leading && now >= from_ms) {
-            lead(v, g);
-        } else if (now >= from_ms) {
-            (void)pthread_cond_wait(&g->turned, &g->mutex);
-        } else {
-            struct timespec until = at_ms(from_ms);
-            (void)pthread_cond_timedwait(&g->turned, &g->mutex, &until);
-        }
-    }
+    while (!own.done) wait_or_lead(v, g, &own);
     (void)pthread_mutex_unlock(&g->mutex);
-    return own.err;
+    (void)pthread_cond_destroy(&own.turned);
 }

@@ -16,10 +16,9 @@ static bool good_version(uint64_t version)
 static qk_err watermark(struct node_vault *v, uint8_t kind, struct qk_bytes id, uint64_t *version,
     uint8_t hash[static 32])
 {
-    DB_STMT(st);
+    DB_KEPT_STMT(st);
     bool row;
-    QK_TRY(DB_QUERY(v, &st, "SELECT version, hash FROM record WHERE kind = ? AND id = ?",
-        DB_I(kind), DB_V(id)));
+    QK_TRY(DB_QUERY_KEPT(v, &st, DB_WATERMARK, DB_I(kind), DB_V(id)));
     QK_TRY(db_step(v, st, &row));
     *version = 0;
     if (!row) return QK_OK;
@@ -65,23 +64,21 @@ qk_err node_vault_record_get(struct node_vault *vault, uint8_t kind, struct qk_b
     return QK_OK;
 }
 
-static qk_err put(struct node_vault *v, void *arg)
+static qk_err put(struct node_vault *v, const void *arg)
 {
     const struct node_record *r = arg;
     QK_TRY(compare(v, r->kind, r->id, r->version, r->hash));
-    QK_TRY(DB_RUN(v, "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?, ?, ?)", DB_I(r->kind),
-        DB_V(r->id), DB_I(r->version), DB_B(r->hash, 32), DB_V(r->record), DB_V(r->cert)));
-    return DB_RUN(v, "DELETE FROM promise WHERE kind = ? AND id = ? AND version <= ?",
-        DB_I(r->kind), DB_V(r->id), DB_I(r->version));
+    QK_TRY(DB_RUN_KEPT(v, DB_RECORD_PUT, DB_I(r->kind), DB_V(r->id), DB_I(r->version),
+        DB_B(r->hash, 32), DB_V(r->record), DB_V(r->cert)));
+    return DB_RUN_KEPT(v, DB_PROMISE_FORGET, DB_I(r->kind), DB_V(r->id), DB_I(r->version));
 }
 
 qk_err node_vault_record_put(
     struct node_vault *vault, const struct node_record *record, unsigned patience_ms)
 {
-    QK_ENSURE(good_id(record->id) && good_version(record->version), QK_E_STATE);
-    QK_ENSURE(record->record.len >= 1 && record->record.len <= NODE_RECORD_MAX, QK_E_STATE);
-    QK_ENSURE(record->cert.len <= NODE_RECORD_CERT_MAX, QK_E_STATE);
-    return vault_group(vault, put, (void *)(uintptr_t)record, patience_ms);
+    struct node_write write = {.record = record};
+    node_vault_write(vault, &write, 1, patience_ms);
+    return write.err;
 }
 
 static qk_err read_record(sqlite3_stmt *st, struct node_record *r)
@@ -118,11 +115,9 @@ qk_err node_vault_record_list(struct node_vault *vault, uint8_t kind, struct qk_
 /* May a promise of hash stand beside what was promised before? */
 static qk_err compare_promise(struct node_vault *v, const struct node_promise *p)
 {
-    DB_STMT(st);
+    DB_KEPT_STMT(st);
     bool row;
-    QK_TRY(DB_QUERY(v, &st,
-        "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?",
-        DB_I(p->kind), DB_V(p->id), DB_I(p->version)));
+    QK_TRY(DB_QUERY_KEPT(v, &st, DB_PROMISE_GET, DB_I(p->kind), DB_V(p->id), DB_I(p->version)));
     QK_TRY(db_step(v, st, &row));
     if (!row) return QK_OK;
     uint8_t promised[32];
@@ -134,26 +129,57 @@ static qk_err compare_promise(struct node_vault *v, const struct node_promise *p
     return over ? QK_OK : QK_E_CONFLICT;
 }
 
-static qk_err promise(struct node_vault *v, void *arg)
+static qk_err promise(struct node_vault *v, const void *arg)
 {
     const struct node_promise *p = arg;
     QK_TRY(compare(v, p->kind, p->id, p->version, p->hash));
     QK_TRY(compare_promise(v, p));
-    /* max(): renewing a promise with a clock that went back does not shorten it. */
-    return DB_RUN(v,
-        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(kind, id, version)"
-        " DO UPDATE SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END,"
-        " hash = ?4, record = ?6, sig = ?7",
-        DB_I(p->kind), DB_V(p->id), DB_I(p->version), DB_B(p->hash, 32), DB_I(p->now_ms),
-        DB_V(p->record), DB_V(p->sig));
+    return DB_RUN_KEPT(v, DB_PROMISE_PUT, DB_I(p->kind), DB_V(p->id), DB_I(p->version),
+        DB_B(p->hash, 32), DB_I(p->now_ms), DB_V(p->record), DB_V(p->sig));
 }
 
 qk_err node_vault_promise(struct node_vault *vault, const struct node_promise *p)
 {
-    QK_ENSURE(good_id(p->id) && good_version(p->version) && p->now_ms <= INT64_MAX, QK_E_STATE);
-    QK_ENSURE(p->record.len >= 1 && p->record.len <= NODE_RECORD_MAX, QK_E_STATE);
-    QK_ENSURE(p->sig.len >= 1 && p->sig.len <= NODE_PROMISE_SIG_MAX, QK_E_STATE);
-    return vault_group(vault, promise, (void *)(uintptr_t)p, 0);
+    struct node_write write = {.promise = p};
+    node_vault_write(vault, &write, 1, 0);
+    return write.err;
+}
+
+/* ---- several at once ---- */
+
+static bool good_record(const struct node_record *r)
+{
+    return good_id(r->id) && good_version(r->version) && r->record.len >= 1 &&
+           r->record.len <= NODE_RECORD_MAX && r->cert.len <= NODE_RECORD_CERT_MAX;
+}
+
+static bool good_promise(const struct node_promise *p)
+{
+    return good_id(p->id) && good_version(p->version) && p->now_ms <= INT64_MAX &&
+           p->record.len >= 1 && p->record.len <= NODE_RECORD_MAX && p->sig.len >= 1 &&
+           p->sig.len <= NODE_PROMISE_SIG_MAX;
+}
+
+static bool good_write(const struct node_write *w)
+{
+    return w->record != NULL ? good_record(w->record) : good_promise(w->promise);
+}
+
+void node_vault_write(
+    struct node_vault *vault, struct node_write *writes, size_t n, unsigned patience_ms)
+{
+    struct vault_change changes[NODE_WRITES_MAX];
+    size_t of[NODE_WRITES_MAX], n_changes = 0;
+    for (size_t i = 0; i < n; i++) {
+        writes[i].err = i < NODE_WRITES_MAX && good_write(&writes[i]) ? QK_OK : QK_E_STATE;
+        if (writes[i].err != QK_OK) continue;
+        bool is_record = writes[i].record != NULL;
+        changes[n_changes] = (struct vault_change){.fn = is_record ? put : promise,
+            .arg = is_record ? (const void *)writes[i].record : writes[i].promise};
+        of[n_changes++] = i;
+    }
+    vault_group(vault, changes, n_changes, patience_ms);
+    for (size_t i = 0; i < n_changes; i++) writes[of[i]].err = changes[i].err;
 }
 
 static qk_err read_promise(sqlite3_stmt *st, struct node_promise *p)

@@ -14,6 +14,7 @@ enum {
     NODE_RECORD_MAX = 256 * 1024,
     NODE_RECORD_CERT_MAX = 64 * 1024,
     NODE_PROMISE_SIG_MAX = 256,
+    NODE_WRITES_MAX = 512, /* of one node_vault_write */
 };
 
 struct node_record {
@@ -64,6 +65,18 @@ struct node_promise {
  *  A clock that went back never ends a promise early.
  */
 QK_MUST_USE qk_err node_vault_promise(struct node_vault *vault, const struct node_promise *p);
+/** A record to put, or a promise to make. */
+struct node_write {
+    const struct node_record *record;   /* or */
+    const struct node_promise *promise; /* if record is NULL */
+    qk_err err;                         /* out */
+};
+
+/** Several of node_vault_record_put and node_vault_promise, in order, with one sync. Each succeeds
+ * or fails by itself; those that did not fail are durable when it returns. */
+void node_vault_write(
+    struct node_vault *vault, struct node_write *writes, size_t n, unsigned patience_ms);
+
 /** The newest promise for each record of a kind with id > after, as node_vault_record_list;
  * version, id, record and sig are set. */
 QK_MUST_USE qk_err node_vault_promise_list(struct node_vault *vault, uint8_t kind,

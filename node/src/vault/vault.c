@@ -117,6 +117,7 @@ static qk_err open_all(struct opening *in)
 
 static void release(struct node_vault *v)
 {
+    db_free_kept(v);
     (void)sqlite3_close_v2(v->db);
     (void)pthread_mutex_destroy(&v->mutex);
     vault_group_destroy(&v->group);
@@ -134,10 +135,7 @@ qk_err node_vault_open(
     v->node_id = options->node_id;
     memcpy(v->cluster_id, options->cluster_id, sizeof v->cluster_id);
     (void)pthread_mutex_init(&v->mutex, NULL);
-    if (vault_group_init(&v->group) != QK_OK) {
-        free(v);
-        return QK_E_NOMEM;
-    }
+    vault_group_init(&v->group);
     for (size_t i = 0; i < VAULT_STRIPES; i++) (void)pthread_mutex_init(&v->stripes[i], NULL);
 
     why[0] = 0;
