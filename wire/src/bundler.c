@@ -1,8 +1,17 @@
 #include <pthread.h>
 #include <stdlib.h>
+#include "qk/clock.h"
+#include "ticker.h"
 #include "wire/bundle.h"
 
-enum { WAITING_MAX = 4096 };
+enum {
+    WAITING_MAX = 4096,
+    /* While a frame is under way calls gather for the next one, which makes frames long when there
+     * is much to do: until so many wait, or the first of them has waited so long. */
+    GATHER_CALLS = 32,
+    GATHER_MS = 5,
+    LOOK_MS = 25, /* is somebody waiting behind a frame that hangs? */
+};
 
 /* One call, waiting or in a frame. */
 struct item {
@@ -10,6 +19,7 @@ struct item {
     wire_call_fn fn;
     void *ctx;
     unsigned timeout_ms;
+    uint64_t since_ms;
     size_t len;
     uint8_t bytes[];
 };
@@ -25,11 +35,21 @@ struct frame {
 struct wire_bundler {
     struct wire_client *client;
     struct frame *frames;
+    struct wire_tick tick;
     pthread_mutex_t lock; /* everything below */
-    struct frame *free;   /* calls wait only while all are in flight */
+    struct frame *free;
+    unsigned in_flight;
     size_t n_waiting;
     struct item *first, **last;
 };
+
+static void send_waiting(struct wire_bundler *b);
+
+static void on_tick(void *ctx, uint64_t now_ms)
+{
+    (void)now_ms;
+    send_waiting(ctx);
+}
 
 qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, unsigned max_frames)
 {
@@ -48,6 +68,10 @@ qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, u
     b->client = client;
     b->last = &b->first;
     (void)pthread_mutex_init(&b->lock, NULL);
+    if (wire_tick_start(&b->tick, LOOK_MS, on_tick, b) != QK_OK) {
+        wire_bundler_free(b);
+        return QK_E_NOMEM;
+    }
     *out = b;
     return QK_OK;
 }
@@ -55,6 +79,7 @@ qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, u
 void wire_bundler_free(struct wire_bundler *b)
 {
     if (b == NULL) return;
+    wire_tick_stop(&b->tick);
     (void)pthread_mutex_destroy(&b->lock);
     free(b->frames);
     free(b);
@@ -93,10 +118,9 @@ static void give_back(struct frame *f)
     (void)pthread_mutex_lock(&b->lock);
     f->next_free = b->free;
     b->free = f;
+    b->in_flight--;
     (void)pthread_mutex_unlock(&b->lock);
 }
-
-static void send_waiting(struct wire_bundler *b);
 
 static void on_frame(void *ctx, qk_err err, struct qk_bytes bytes)
 {
@@ -113,12 +137,21 @@ static void on_frame(void *ctx, qk_err err, struct qk_bytes bytes)
 
 /* ---- frames ---- */
 
+/* With the lock held. */
+static bool is_time(const struct wire_bundler *b)
+{
+    if (b->first == NULL) return false;
+    return b->in_flight == 0 || b->n_waiting >= GATHER_CALLS ||
+           qk_mono_ms() - b->first->since_ms >= GATHER_MS;
+}
+
 /* With the lock held: what is to travel together now. NULL: nothing, or no frame is free. */
 static struct frame *take_frame(struct wire_bundler *b)
 {
-    struct frame *f = b->first == NULL ? NULL : b->free;
+    struct frame *f = is_time(b) ? b->free : NULL;
     if (f == NULL) return NULL;
     b->free = f->next_free;
+    b->in_flight++;
     f->n = 0;
     size_t bytes = 0;
     while (b->first != NULL && f->n < WIRE_BUNDLE_MAX) {
@@ -172,7 +205,8 @@ qk_err wire_bundler_call(
     QK_ENSURE(wire_client_up(b->client), QK_E_IO);
     struct item *item = malloc(sizeof *item + bytes.len);
     QK_ENSURE(item != NULL, QK_E_NOMEM);
-    *item = (struct item){.fn = fn, .ctx = ctx, .timeout_ms = timeout_ms, .len = bytes.len};
+    *item = (struct item){
+        .fn = fn, .ctx = ctx, .timeout_ms = timeout_ms, .since_ms = qk_mono_ms(), .len = bytes.len};
     memcpy(item->bytes, bytes.p, bytes.len);
     (void)pthread_mutex_lock(&b->lock);
     bool room = b->n_waiting < WAITING_MAX;

@@ -2,7 +2,7 @@
  *
  *  A call costs the same few dozen system calls and thread switches however small it is. Under load
  *  the calls to a node that wait at the same moment travel together; alone, a call travels as
- * itself. There is no artificial wait. Page: docs/wire.md, "Bundles".
+ * itself, at once. Page: docs/wire.md, "Bundles".
  *
  *  The answer to a bundle comes when its last call is answered: only for calls that a node answers
  *  without waiting for others.
@@ -35,7 +35,9 @@ void wire_bundle_encode(struct qk_buf *out, const struct qk_bytes *items, size_t
 struct wire_bundler;
 
 /** client is borrowed and must outlive the bundler's last call: free the client first, then this.
- *  max_frames  bundles in flight; more calls wait for the next */
+ *  max_frames  bundles in flight. A second one leaves while one is under way only when 32 calls
+ *              wait or one has waited for 5 ms: under load frames are long, and cost little a call
+ */
 QK_MUST_USE qk_err wire_bundler_new(
     struct wire_bundler **out, struct wire_client *client, unsigned max_frames);
 /** After wire_client_free. NULL is allowed. */
