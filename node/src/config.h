@@ -39,7 +39,10 @@ struct node_config {
     uint64_t presign_per_key; /* 0: no pool */
     uint64_t presign_total;
     uint64_t presign_age_ms;
-    bool allow_plain; /* tcp:// and ipc:// listeners: tests on one machine only */
+    /* symmetric keys */
+    uint64_t sym_keys;
+    uint64_t rand_kib; /* a second and coordinator */
+    bool allow_plain;  /* tcp:// and ipc:// listeners: tests on one machine only */
 
     /* parsed from the texts above by node_config_read */
     enum qk_level level;

@@ -15,6 +15,7 @@
 #include "core/quarantine.h"
 #include "core/records.h"
 #include "core/sessions.h"
+#include "core/symkeys.h"
 
 enum {
     OPS_THREADS = 48,       /* calls served at once; each mostly waits */
@@ -81,6 +82,7 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_records_new(&node->records));
     QK_TRY(node_daykeys_new(&node->daykeys));
     QK_TRY(node_keys_new(&node->keys));
+    QK_TRY(node_symkeys_new(&node->symkeys, node));
     QK_TRY(node_epochs_new(&node->epochs, node));
     QK_TRY(node_opens_new(&node->opens));
     QK_TRY(node_presigs_new(&node->presigs, node));
@@ -185,6 +187,7 @@ void node_free(struct node *node)
     node_pending_free(node->pending);
     node_opens_free(node->opens);
     node_epochs_free(node->epochs);
+    node_symkeys_free(node->symkeys);
     node_keys_free(node->keys);
     node_daykeys_free(node->daykeys);
     node_records_free(node->records);

@@ -39,6 +39,7 @@ struct node_keys;
 struct node_epochs;
 struct node_opens;
 struct node_presigs;
+struct node_symkeys;
 struct node_pending;
 
 struct node {
@@ -59,6 +60,7 @@ struct node {
     struct node_epochs *epochs;
     struct node_opens *opens;
     struct node_presigs *presigs;
+    struct node_symkeys *symkeys;
     struct node_pending *pending;
     /* Document 20 section 7.1: the outcome of an OT check takes effect, and what depends on it is
      * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */

@@ -1,5 +1,6 @@
 /* Counters, notes, strikes. */
 #include "vault/db.h"
+#include "vault/group.h"
 
 static bool good_name(const char *name)
 {
@@ -17,7 +18,7 @@ static qk_err counter_read(struct node_vault *v, const char *name, uint64_t *val
     return row ? db_uint(st, 0, INT64_MAX, value) : QK_OK;
 }
 
-/* One statement: its own transaction. max() makes a counter that goes down impossible. */
+/* One statement. max() makes a counter that goes down impossible. */
 static qk_err counter_write(struct node_vault *v, const char *name, uint64_t value)
 {
     return DB_RUN(v,
@@ -46,12 +47,25 @@ qk_err node_vault_counter_add(
     return QK_OK;
 }
 
+struct raising {
+    const char *name;
+    uint64_t least;
+};
+
+static qk_err raise_counter(struct node_vault *v, const void *arg)
+{
+    const struct raising *r = arg;
+    return counter_write(v, r->name, r->least);
+}
+
 qk_err node_vault_counter_raise(struct node_vault *vault, const char *name, uint64_t least)
 {
     QK_ENSURE(good_name(name), QK_E_STATE);
     QK_ENSURE(least <= INT64_MAX, QK_E_TOO_LARGE);
-    VAULT_ENTER(vault);
-    return counter_write(vault, name, least);
+    struct raising r = {name, least};
+    struct vault_change change = {.fn = raise_counter, .arg = &r};
+    vault_group(vault, &change, 1, 0);
+    return change.err;
 }
 
 static qk_err note_scope(const struct node_vault *v, const char *name, struct node_seal_scope *out)
