@@ -12,6 +12,8 @@ static const struct kms_keyspec specs[] = {
         120},
     {KMS_SPEC_ECC_NIST_P521, "ECC_NIST_P521", "SIGN_VERIFY", 4, "ECDSA_SHA_512", KMS_SHA512, 64,
         158},
+    {KMS_SPEC_SYMMETRIC_DEFAULT, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", 0, "SYMMETRIC_DEFAULT",
+        (enum kms_hash)0, 0, 0},
 };
 
 const struct kms_keyspec *kms_keyspec_by_name(struct qk_bytes name)
@@ -31,8 +33,13 @@ const struct kms_keyspec *kms_keyspec_by_id(uint64_t id)
 const struct kms_keyspec *kms_keyspec_by_curve(uint8_t curve)
 {
     for (size_t i = 0; i < QK_COUNT(specs); i++)
-        if (specs[i].curve == curve) return &specs[i];
+        if (curve != 0 && specs[i].curve == curve) return &specs[i];
     return NULL;
+}
+
+bool kms_keyspec_is_symmetric(const struct kms_keyspec *spec)
+{
+    return spec->id == KMS_SPEC_SYMMETRIC_DEFAULT;
 }
 
 qk_err kms_hash(enum kms_hash hash, struct qk_bytes message, uint8_t out[static KMS_DIGEST_MAX],

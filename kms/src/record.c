@@ -1,12 +1,12 @@
 #include "kms/record.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include "digest.h"
 #include "kms/policy.h"
-#include "qk/pack.h"
+#include "record_key.h"
 
-#define FORMAT   1                /* of the encoding; a reader refuses others */
-#define TIME_MAX 253402300799999u /* 9999-12-31: dates keep four digits */
+#define FORMAT 1 /* of the encoding; a reader refuses others */
 
 const char *kms_key_state_name(enum kms_key_state state)
 {
@@ -55,6 +55,14 @@ void kms_ref_key(const uint8_t key_id[static 16], struct kms_ref *out)
     kms_uuid_text(key_id, out->id);
 }
 
+void kms_ref_version(const uint8_t key_id[static 16], uint32_t ver, struct kms_ref *out)
+{
+    char uuid[KMS_UUID_LEN + 1];
+    out->kind = KMS_KIND_VERSION;
+    kms_uuid_text(key_id, uuid);
+    snprintf(out->id, sizeof out->id, "%s/%" PRIu32, uuid, ver);
+}
+
 void kms_ref_system(struct kms_ref *out)
 {
     out->kind = KMS_KIND_SYSTEM;
@@ -73,7 +81,8 @@ static bool no_control(struct qk_bytes v)
 static bool account_ok(const struct kms_account *a)
 {
     return kms_account_valid(a->account) && a->name.len >= 1 &&
-           a->name.len <= KMS_ACCOUNT_NAME_MAX && no_control(a->name) && a->created_ms <= TIME_MAX;
+           a->name.len <= KMS_ACCOUNT_NAME_MAX && no_control(a->name) &&
+           a->created_ms <= KMS_TIME_MAX;
 }
 
 static bool user_ok(const struct kms_user *u)
@@ -82,36 +91,18 @@ static bool user_ok(const struct kms_user *u)
         if (!kms_pattern_valid(u->allow[i])) return false;
     return kms_account_valid(u->account) && kms_user_name_valid(u->name) &&
            kms_user_id_valid(u->user_id) && u->n_allow <= KMS_ALLOW_MAX &&
-           u->created_ms <= TIME_MAX;
+           u->created_ms <= KMS_TIME_MAX;
 }
 
 static bool credential_ok(const struct kms_credential *c)
 {
     return kms_akid_valid(c->access_key_id) && kms_account_valid(c->account) &&
-           kms_user_name_valid(c->user_name) && c->serial >= 1 && c->created_ms <= TIME_MAX;
-}
-
-static bool deletion_ok(const struct kms_key *k)
-{
-    bool leaving = k->state == KMS_STATE_PENDING_DELETION || k->state == KMS_STATE_DELETED;
-    if (!leaving) return k->deletion_ms == 0 && k->pending_days == 0;
-    return k->deletion_ms > 0 && k->deletion_ms <= TIME_MAX && k->pending_days >= 7 &&
-           k->pending_days <= 30;
-}
-
-static bool key_ok(const struct kms_key *k)
-{
-    return k->spec != NULL && kms_uuid_is_v4(k->key_id) && kms_account_valid(k->account) &&
-           kms_region_valid(k->region) && k->state >= KMS_STATE_ENABLED &&
-           k->state <= KMS_STATE_DELETED && k->description.len <= KMS_DESCRIPTION_MAX &&
-           qk_utf8_valid(k->description) && k->policy.len >= 2 && k->policy.len <= KMS_POLICY_MAX &&
-           qk_utf8_valid(k->policy) && k->created_ms <= TIME_MAX && deletion_ok(k) &&
-           k->pkrec.len >= 1 && k->pkrec.len <= KMS_PKREC_MAX && k->spki.len == k->spec->spki_len;
+           kms_user_name_valid(c->user_name) && c->serial >= 1 && c->created_ms <= KMS_TIME_MAX;
 }
 
 static bool system_ok(const struct kms_system *s)
 {
-    return s->pkrec.len >= 1 && s->pkrec.len <= KMS_PKREC_MAX && s->created_ms <= TIME_MAX;
+    return s->pkrec.len >= 1 && s->pkrec.len <= KMS_PKREC_MAX && s->created_ms <= KMS_TIME_MAX;
 }
 
 static bool body_ok(const struct kms_record *r)
@@ -124,9 +115,9 @@ static bool body_ok(const struct kms_record *r)
     case KMS_KIND_CREDENTIAL:
         return credential_ok(&r->credential);
     case KMS_KIND_KEY:
-        return key_ok(&r->key);
+        return kms_key_ok(&r->key);
     case KMS_KIND_VERSION:
-        break;
+        return kms_version_ok(&r->version_of);
     case KMS_KIND_SYSTEM:
         return system_ok(&r->system);
     }
@@ -150,7 +141,8 @@ static qk_err own_ref(const struct kms_record *r, struct kms_ref *ref)
         kms_ref_key(r->key.key_id, ref);
         return QK_OK;
     case KMS_KIND_VERSION:
-        break;
+        kms_ref_version(r->version_of.key_id, r->version_of.ver, ref);
+        return QK_OK;
     case KMS_KIND_SYSTEM:
         kms_ref_system(ref);
         return QK_OK;
@@ -201,25 +193,6 @@ static void put_credential(const struct kms_credential *c, struct qk_buf *b)
     qk_pack_key_uint(b, "created", c->created_ms);
 }
 
-static void put_key(const struct kms_key *k, struct qk_buf *b)
-{
-    qk_pack_map(b, 14);
-    qk_pack_key_bin(b, "key_id", QK_BYTES(k->key_id));
-    qk_pack_key_str(b, "account", k->account);
-    qk_pack_key_str(b, "region", k->region);
-    qk_pack_key_uint(b, "spec", k->spec->id);
-    qk_pack_key_str(b, "usage", qk_str(k->spec->usage));
-    qk_pack_key_str(b, "origin", qk_str("AWS_KMS"));
-    qk_pack_key_uint(b, "state", k->state);
-    qk_pack_key_str(b, "description", k->description);
-    qk_pack_key_str(b, "policy", k->policy);
-    qk_pack_key_uint(b, "created", k->created_ms);
-    qk_pack_key_uint(b, "deletion", k->deletion_ms);
-    qk_pack_key_uint(b, "pending_days", k->pending_days);
-    qk_pack_key_bin(b, "pkrec", k->pkrec);
-    qk_pack_key_bin(b, "spki", k->spki);
-}
-
 static void put_system(const struct kms_system *s, struct qk_buf *b)
 {
     qk_pack_map(b, 2);
@@ -247,9 +220,10 @@ static void put_record(const struct kms_record *r, struct qk_buf *b)
         put_credential(&r->credential, b);
         break;
     case KMS_KIND_KEY:
-        put_key(&r->key, b);
+        kms_key_put(&r->key, b);
         break;
     case KMS_KIND_VERSION:
+        kms_version_put(&r->version_of, b);
         break;
     case KMS_KIND_SYSTEM:
         put_system(&r->system, b);
@@ -283,7 +257,7 @@ static qk_err get_account(struct qk_unpack *u, struct kms_account *a)
     QK_TRY(qk_unpack_map(u, 3));
     QK_TRY(qk_unpack_key_str(u, "account", KMS_ACCOUNT_LEN, KMS_ACCOUNT_LEN, &a->account));
     QK_TRY(qk_unpack_key_str(u, "name", 1, KMS_ACCOUNT_NAME_MAX, &a->name));
-    return qk_unpack_key_uint(u, "created", TIME_MAX, &a->created_ms);
+    return qk_unpack_key_uint(u, "created", KMS_TIME_MAX, &a->created_ms);
 }
 
 static qk_err get_user(struct qk_unpack *u, struct kms_user *v)
@@ -298,7 +272,7 @@ static qk_err get_user(struct qk_unpack *u, struct kms_user *v)
     QK_TRY(qk_unpack_array(u, 0, KMS_ALLOW_MAX, &n));
     for (v->n_allow = 0; v->n_allow < n; v->n_allow++)
         QK_TRY(qk_unpack_str(u, 1, KMS_ALLOW_TEXT_MAX, &v->allow[v->n_allow]));
-    return qk_unpack_key_uint(u, "created", TIME_MAX, &v->created_ms);
+    return qk_unpack_key_uint(u, "created", KMS_TIME_MAX, &v->created_ms);
 }
 
 static qk_err get_credential(struct qk_unpack *u, struct kms_credential *c)
@@ -311,48 +285,14 @@ static qk_err get_credential(struct qk_unpack *u, struct kms_credential *c)
     QK_TRY(qk_unpack_key_uint(u, "serial", UINT32_MAX, &serial));
     QK_TRY(qk_unpack_key_bool(u, "active", &c->active));
     c->serial = (uint32_t)serial;
-    return qk_unpack_key_uint(u, "created", TIME_MAX, &c->created_ms);
-}
-
-static qk_err get_key_names(struct qk_unpack *u, struct kms_key *k)
-{
-    uint64_t spec;
-    struct qk_bytes usage, origin;
-    QK_TRY(qk_unpack_map(u, 14));
-    QK_TRY(qk_unpack_key_fixed(u, "key_id", k->key_id, sizeof k->key_id));
-    QK_TRY(qk_unpack_key_str(u, "account", KMS_ACCOUNT_LEN, KMS_ACCOUNT_LEN, &k->account));
-    QK_TRY(qk_unpack_key_str(u, "region", 1, KMS_REGION_MAX, &k->region));
-    QK_TRY(qk_unpack_key_uint(u, "spec", UINT8_MAX, &spec));
-    QK_TRY(qk_unpack_key_str(u, "usage", 1, 32, &usage));
-    QK_TRY(qk_unpack_key_str(u, "origin", 1, 32, &origin));
-    k->spec = kms_keyspec_by_id(spec);
-    QK_ENSURE(k->spec != NULL, QK_E_MALFORMED);
-    QK_ENSURE(qk_bytes_is(usage, k->spec->usage) && qk_bytes_is(origin, "AWS_KMS"), QK_E_MALFORMED);
-    return QK_OK;
-}
-
-static qk_err get_key(struct qk_unpack *u, struct kms_key *k)
-{
-    uint64_t state, days;
-    QK_TRY(get_key_names(u, k));
-    QK_TRY(qk_unpack_key_uint(u, "state", KMS_STATE_DELETED, &state));
-    QK_TRY(qk_unpack_key_str(u, "description", 0, KMS_DESCRIPTION_MAX, &k->description));
-    QK_TRY(qk_unpack_key_str(u, "policy", 2, KMS_POLICY_MAX, &k->policy));
-    QK_TRY(qk_unpack_key_uint(u, "created", TIME_MAX, &k->created_ms));
-    QK_TRY(qk_unpack_key_uint(u, "deletion", TIME_MAX, &k->deletion_ms));
-    QK_TRY(qk_unpack_key_uint(u, "pending_days", 30, &days));
-    QK_TRY(qk_unpack_key_bin(u, "pkrec", 1, KMS_PKREC_MAX, &k->pkrec));
-    QK_TRY(qk_unpack_key_bin(u, "spki", 1, KMS_SPKI_MAX, &k->spki));
-    k->state = (enum kms_key_state)state;
-    k->pending_days = (uint32_t)days;
-    return QK_OK;
+    return qk_unpack_key_uint(u, "created", KMS_TIME_MAX, &c->created_ms);
 }
 
 static qk_err get_system(struct qk_unpack *u, struct kms_system *s)
 {
     QK_TRY(qk_unpack_map(u, 2));
     QK_TRY(qk_unpack_key_bin(u, "pkrec", 1, KMS_PKREC_MAX, &s->pkrec));
-    return qk_unpack_key_uint(u, "created", TIME_MAX, &s->created_ms);
+    return qk_unpack_key_uint(u, "created", KMS_TIME_MAX, &s->created_ms);
 }
 
 static qk_err get_body(struct qk_unpack *u, struct kms_record *r)
@@ -365,9 +305,9 @@ static qk_err get_body(struct qk_unpack *u, struct kms_record *r)
     case KMS_KIND_CREDENTIAL:
         return get_credential(u, &r->credential);
     case KMS_KIND_KEY:
-        return get_key(u, &r->key);
+        return kms_key_get(u, &r->key);
     case KMS_KIND_VERSION:
-        break;
+        return kms_version_get(u, &r->version_of);
     case KMS_KIND_SYSTEM:
         return get_system(u, &r->system);
     }
@@ -381,7 +321,7 @@ static qk_err get_header(struct qk_unpack *u, struct kms_record *r)
     QK_TRY(qk_unpack_map(u, 6));
     QK_TRY(qk_unpack_key_uint(u, "format", FORMAT, &format));
     QK_ENSURE(format == FORMAT, QK_E_MALFORMED);
-    QK_TRY(qk_unpack_key_uint(u, "kind", KMS_KIND_SYSTEM, &kind));
+    QK_TRY(qk_unpack_key_uint(u, "kind", KMS_KIND_VERSION, &kind));
     QK_TRY(qk_unpack_key_str(u, "id", 1, KMS_RECORD_ID_MAX, &id));
     QK_TRY(qk_unpack_key_uint(u, "version", UINT64_MAX, &r->version));
     QK_TRY(qk_unpack_key_fixed(u, "prev", r->prev, sizeof r->prev));

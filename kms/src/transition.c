@@ -111,6 +111,7 @@ static qk_err new_key(const struct kms_context *ctx, const struct kms_request *r
         .region = qk_str(ctx->region),
         .spec = spec,
         .state = KMS_STATE_ENABLED,
+        .origin = KMS_ORIGIN_AWS_KMS,
         .description = req->description,
         .policy = qk_str(out->policy),
         .created_ms = prop->now_ms,

@@ -27,15 +27,17 @@ struct kms_keyspec {
     const char *usage;     /* "SIGN_VERIFY" */
     uint8_t curve;         /* protocols/00 section 2: 1..4; 0: SYMMETRIC_DEFAULT */
     const char *algorithm; /* the one algorithm, "ECDSA_SHA_256", "SYMMETRIC_DEFAULT" */
-    enum kms_hash hash;
-    size_t digest_len; /* 32, 48 or 64 */
-    size_t spki_len;   /* of the DER SubjectPublicKeyInfo */
+    enum kms_hash hash;    /* 0: none, of a symmetric key */
+    size_t digest_len;     /* 32, 48 or 64; 0 */
+    size_t spki_len;       /* of the DER SubjectPublicKeyInfo; 0 */
 };
 
 /** NULL when there is none. */
 const struct kms_keyspec *kms_keyspec_by_name(struct qk_bytes name);
 const struct kms_keyspec *kms_keyspec_by_id(uint64_t id);
+/** NULL for 0: that is no curve. */
 const struct kms_keyspec *kms_keyspec_by_curve(uint8_t curve);
+bool kms_keyspec_is_symmetric(const struct kms_keyspec *spec);
 
 /** Digest of message; out_len is 32, 48 or 64. QK_E_CRYPTO. */
 QK_MUST_USE qk_err kms_hash(enum kms_hash hash, struct qk_bytes message,

@@ -99,11 +99,34 @@ struct kms_symmetric {
     uint64_t last_rotation_ms; /* 0: never */
     uint32_t on_demand;        /* how many RotateKeyOnDemand there were */
     /* Origin EXTERNAL */
-    uint32_t pending; /* the version that waits for RotateKeyOnDemand; 0: none */
-    uint32_t missing; /* how many of the versions in use are not here: not 0 is PendingImport */
+    uint32_t pending; /* the version that waits for RotateKeyOnDemand; 0: none. It stays pending
+                         when its material is deleted: import it again, then rotate */
+    struct qk_bytes materials; /* one packed entry a version (kms_material_get), so that a material
+                                  id is found, and what expires is known, without reading VERSION
+                                  records; at most KMS_MATERIALS_MAX, for only RotateKeyOnDemand
+                                  makes them. Empty for AWS_KMS */
+    /* not encoded: follows from materials (kms_material_derive); decode sets it, encode checks */
+    uint32_t missing; /* how many of the versions 1..current are not here: not 0 is PendingImport */
     uint64_t next_expiry_ms; /* the earliest valid_to_ms of what is here; 0: none */
     uint32_t expiring;       /* the version that expires then; 0: none */
 };
+
+/** An entry of kms_symmetric.materials: id 32 || u64 valid_to_ms || u8 here. */
+struct kms_material {
+    uint8_t material_id[32];
+    uint64_t valid_to_ms; /* 0: does not expire, or is not here */
+    bool here;
+};
+#define KMS_MATERIAL_LEN  41
+#define KMS_MATERIALS_MAX (KMS_ROTATIONS_ON_DEMAND_MAX + 1)
+
+/** Of version ver, 1..materials.len / KMS_MATERIAL_LEN; false for any other. */
+bool kms_material_get(const struct kms_symmetric *sym, uint32_t ver, struct kms_material *out);
+void kms_material_put(const struct kms_material *m, uint8_t out[static KMS_MATERIAL_LEN]);
+/** The version that has this id; 0: none. */
+uint32_t kms_material_find(const struct kms_symmetric *sym, const uint8_t id[static 32]);
+/** Set missing, next_expiry_ms, expiring from materials and current. */
+void kms_material_derive(struct kms_symmetric *sym);
 
 struct kms_key {
     uint8_t key_id[16];

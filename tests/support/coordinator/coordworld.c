@@ -190,6 +190,7 @@ static void make_key(struct cw_world *w)
     r.key = (struct kms_key){.account = qk_str(CW_ACCOUNT),
         .region = qk_str(CW_REGION),
         .spec = kms_keyspec_by_id(KMS_SPEC_ECC_NIST_P256),
+        .origin = KMS_ORIGIN_AWS_KMS,
         .state = KMS_STATE_ENABLED,
         .policy = qk_buf_view(&policy),
         .created_ms = 1,
