@@ -1,6 +1,7 @@
 #include "core/keygen.h"
 
 #include "mpc/dkg.h"
+#include "mpc/labels.h"
 #include "qk/clock.h"
 #include "qk/secret.h"
 #include "core/epochs.h"
@@ -8,41 +9,48 @@
 
 enum { DKG_MS = 20000, EPOCH_MS = 20000, DERIVE_MS = 20000 };
 
-static qk_err dkg_session(struct node_op *op, unsigned curve, const uint8_t key_id[static 16],
+qk_err node_keygen_session(struct node_op *op, unsigned curve, const uint8_t key_id[static 16],
     const char *what, struct mpc_session *s)
 {
     struct node *node = op->node;
+    uint8_t request[32] = {0}; /* DUE: nobody has signed anything */
     *s = (struct mpc_session){.curve = (uint8_t)curve,
         .t = node->cluster->t,
         .n_peers = (uint16_t)node->cluster->n,
         .self = node_self(node)};
     memcpy(s->key_id, key_id, 16);
     memcpy(s->peers, node->peers, node->cluster->n * sizeof *s->peers);
+    if (op->call.kind == WIRE_CALL_OP) QK_TRY(kms_raw_body_hash(&op->raw, request));
     struct mpc_req req = {.operation = qk_str(what),
         .principal = qk_str(op->principal),
         .algorithm = qk_str(mpc_curve_get(curve)->name),
-        .digest = QK_BYTES(op->body_hash)};
+        .digest = QK_BYTES(request)};
     memcpy(req.fresh, op->call.rnd, 32);
     return mpc_req_hash(s->req, &req);
+}
+
+qk_err node_keygen_dkg(struct node_op *op, unsigned curve, const uint8_t key_id[static 16],
+    const char *role, const char *what, struct mpc_key_share *share, struct mpc_key_record *rec,
+    uint16_t *culprit)
+{
+    struct mpc_session s;
+    struct mpc_party *party;
+    QK_TRY(node_keygen_session(op, curve, key_id, what, &s));
+    QK_TRY(mpc_dkg_start_role(&party, &s, role, qk_rng_system()));
+    qk_err err = node_session_run(op->node, party, &s, 0, "dkg", DKG_MS, culprit);
+    if (err == QK_OK) err = mpc_dkg_take(party, share, rec);
+    mpc_party_free(party);
+    return err == QK_OK ? mpc_key_share_check(share, rec) : err;
 }
 
 /* DKG and epoch commit: after this the share is ACTIVE at every node, or there is no key. */
 static qk_err generate(struct node_op *op, unsigned curve, const uint8_t key_id[static 16],
     const char *what, uint16_t *culprit)
 {
-    struct node *node = op->node;
-    struct mpc_session s;
-    struct mpc_party *party;
-    QK_TRY(dkg_session(op, curve, key_id, what, &s));
-    QK_TRY(mpc_dkg_start(&party, &s, qk_rng_system()));
-    qk_err err = node_session_run(node, party, &s, 0, "dkg", DKG_MS, culprit);
     MPC_KEY_SHARE(share);
     struct mpc_key_record rec;
-    if (err == QK_OK) err = mpc_dkg_take(party, &share, &rec);
-    mpc_party_free(party);
-    QK_TRY(err);
-    QK_TRY(mpc_key_share_check(&share, &rec));
-    return node_epoch_commit(node, &share, &rec, EPOCH_MS);
+    QK_TRY(node_keygen_dkg(op, curve, key_id, MPC_L_DKG, what, &share, &rec, culprit));
+    return node_epoch_commit(op->node, &share, &rec, EPOCH_MS);
 }
 
 qk_err node_derive_setup(struct node *node, struct node_key *key, uint16_t peer, uint16_t opener,
