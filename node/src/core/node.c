@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "qk/clock.h"
 #include "core/calls.h"
+#include "core/channels.h"
 #include "core/daykeys.h"
 #include "core/epochs.h"
 #include "core/frames.h"
@@ -13,6 +14,7 @@
 #include "core/pending.h"
 #include "core/presigs.h"
 #include "core/quarantine.h"
+#include "core/rands.h"
 #include "core/records.h"
 #include "core/sessions.h"
 #include "core/symkeys.h"
@@ -83,6 +85,8 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_daykeys_new(&node->daykeys));
     QK_TRY(node_keys_new(&node->keys));
     QK_TRY(node_symkeys_new(&node->symkeys, node));
+    QK_TRY(node_channels_new(&node->channels));
+    QK_TRY(node_rands_new(&node->rands, node, qk_rng_system()));
     QK_TRY(node_epochs_new(&node->epochs, node));
     QK_TRY(node_opens_new(&node->opens));
     QK_TRY(node_presigs_new(&node->presigs, node));
@@ -187,6 +191,8 @@ void node_free(struct node *node)
     node_pending_free(node->pending);
     node_opens_free(node->opens);
     node_epochs_free(node->epochs);
+    node_rands_free(node->rands);
+    node_channels_free(node->channels);
     node_symkeys_free(node->symkeys);
     node_keys_free(node->keys);
     node_daykeys_free(node->daykeys);

@@ -40,6 +40,8 @@ struct node_epochs;
 struct node_opens;
 struct node_presigs;
 struct node_symkeys;
+struct node_channels;
+struct node_rands;
 struct node_pending;
 
 struct node {
@@ -61,6 +63,8 @@ struct node {
     struct node_opens *opens;
     struct node_presigs *presigs;
     struct node_symkeys *symkeys;
+    struct node_channels *channels;
+    struct node_rands *rands;
     struct node_pending *pending;
     /* Document 20 section 7.1: the outcome of an OT check takes effect, and what depends on it is
      * sent, by one session at a time. One lock for all setups: nothing slow happens under it. */

@@ -6,13 +6,15 @@
 #include "core/pending.h"
 #include "core/presigs.h"
 #include "core/quarantine.h"
+#include "core/rands.h"
 #include "core/sessions.h"
+#include "core/symkeys.h"
 #include "vault/shares.h"
 
 bool node_ready(struct node *node)
 {
     size_t up = 1;
-    if (node_quarantined(node)) return false;
+    if (node_quarantined(node) || !node_rands_healthy(node)) return false;
     for (size_t i = 0; i < node->cluster->n; i++) {
         uint16_t id = node->cluster->nodes[i].id;
         if (id == node_self(node) || !wire_mesh_peer_up(node->mesh, id)) continue;
@@ -45,15 +47,16 @@ void node_status_json(struct node *node, struct qk_buf *out)
     (void)!node_vault_share_count(node->vault, &shares);
     qk_buf_printf(out,
         "{\"NodeId\":%u,\"Version\":\"" QKMS_VERSION
-        "\",\"Ready\":%s,\"Quarantine\":%s,\"UptimeSeconds\":%llu,"
-        "\"Shares\":%llu,\"OpenKeys\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%zu,\"OpenChanges\":%"
+        "\",\"Ready\":%s,\"Quarantine\":%s,\"Healthy\":%s,\"UptimeSeconds\":%llu,"
+        "\"Shares\":%llu,\"OpenKeys\":%zu,\"OpenVersions\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%"
+        "zu,\"OpenChanges\":%"
         "zu,"
         "\"Presignatures\":%zu,\"VaultGeneration\":%llu,\"AuditEntries\":%llu,\"Peers\":[",
         node_self(node), node_ready(node) ? "true" : "false",
-        node_quarantined(node) ? "true" : "false",
+        node_quarantined(node) ? "true" : "false", node_rands_healthy(node) ? "true" : "false",
         (unsigned long long)((qk_mono_ms() - node->started_ms) / 1000), (unsigned long long)shares,
-        node_keys_count(node), node_sessions_count(node), node_epochs_open(node),
-        node_pending_count(node), node_presigs_count(node),
+        node_keys_count(node), node_symkeys_count(node), node_sessions_count(node),
+        node_epochs_open(node), node_pending_count(node), node_presigs_count(node),
         (unsigned long long)node_vault_generation(node->vault), (unsigned long long)head.seq);
     bool first = true;
     for (size_t i = 0; i < node->cluster->n; i++) {
