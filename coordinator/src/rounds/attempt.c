@@ -18,14 +18,7 @@ void coord_attempt_free(struct coord_attempt *a)
 
 /* ---- records a node asks for ---- */
 
-/* What was attached for one node so far. */
-struct attached {
-    struct coord_entry entries[WIRE_CALL_RECORDS_MAX];
-    size_t n;
-    unsigned rounds;
-};
-
-static void attached_free(struct attached *a)
+void coord_attached_free(struct coord_attached *a)
 {
     for (size_t i = 0; i < a->n; i++) coord_entry_free(&a->entries[i]);
     a->n = 0;
@@ -51,7 +44,7 @@ static qk_err name_ref(struct wire_call *call, const struct kms_record *r)
 
 /* Name a record the node expects us to rest on, and attach it if there is one. */
 static qk_err attach(struct coord_store *store, const struct wire_ref *want, struct wire_call *call,
-    struct attached *a)
+    struct coord_attached *a)
 {
     QK_ENSURE(want->id.len >= 1 && want->id.len <= KMS_RECORD_ID_MAX, QK_E_MALFORMED);
     QK_ENSURE(a->n < WIRE_CALL_RECORDS_MAX, QK_E_TOO_LARGE);
@@ -71,23 +64,29 @@ static qk_err attach(struct coord_store *store, const struct wire_ref *want, str
     return QK_OK;
 }
 
-/* The same call again, with the records of this NEED and of those before. */
-static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
-    const struct coord_reply *reply, struct attached *a, unsigned timeout_ms)
+qk_err coord_attach(const struct coord_ask *ask, const struct wire_answer *need,
+    struct coord_attached *a, struct qk_buf *bytes)
 {
-    QK_ENSURE(a->rounds++ < NEED_MAX && reply->answer.n_refs > 0, QK_E_MALFORMED);
+    QK_ENSURE(a->rounds++ < NEED_MAX && need->n_refs > 0, QK_E_MALFORMED);
     struct wire_call call = *ask->call;
-    for (uint32_t i = 0; i < reply->answer.n_refs; i++)
-        QK_TRY(attach(ask->engine->store, &reply->answer.refs[i], &call, a));
+    for (uint32_t i = 0; i < need->n_refs; i++)
+        QK_TRY(attach(ask->engine->store, &need->refs[i], &call, a));
     for (size_t i = 0; i < a->n; i++) {
         call.records[i] = a->entries[i].certified;
         QK_TRY(
             name_ref(&call, &a->entries[i].r)); /* one asked for earlier, not ours to begin with */
     }
     call.n_records = (uint32_t)a->n;
+    wire_call_encode(bytes, &call);
+    return bytes->err;
+}
+
+/* The same call again, with the records of this NEED and of those before. */
+static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
+    const struct coord_reply *reply, struct coord_attached *a, unsigned timeout_ms)
+{
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    wire_call_encode(&bytes, &call);
-    QK_TRY(bytes.err);
+    QK_TRY(coord_attach(ask, &reply->answer, a, &bytes));
     coord_gather_call(g, reply->node, qk_buf_view(&bytes), timeout_ms);
     return QK_OK;
 }
@@ -115,7 +114,7 @@ struct gathering {
     const struct coord_ask *ask;
     struct coord_attempt *out;
     struct coord_gather *g;
-    struct attached *attached; /* one per position */
+    struct coord_attached *attached; /* one per position */
     uint64_t until_ms;
 };
 
@@ -188,7 +187,7 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
         gather(&s);
         coord_gather_free(s.g);
     }
-    for (size_t i = 0; i < ask->n_set; i++) attached_free(&s.attached[i]);
+    for (size_t i = 0; i < ask->n_set; i++) coord_attached_free(&s.attached[i]);
     free(s.attached);
     return err;
 }
@@ -234,7 +233,7 @@ static void judge_lost(
         QK_F_INT("node", r->node), QK_F_ERR(r->err));
 }
 
-static void judge_one(
+void coord_judge_reply(
     const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
 {
     if (r->err != QK_OK)
@@ -254,7 +253,7 @@ void coord_attempt_judge(
     atomic_fetch_add(&ask->engine->counts.attempts_failed, 1);
     for (size_t i = 0; i < a->n; i++) {
         coord_doubt(ask->engine->nodes, d, ask->set[i], COORD_DOUBT_FAILED);
-        if (a->got[i]) judge_one(ask, &a->replies[i], d);
+        if (a->got[i]) coord_judge_reply(ask, &a->replies[i], d);
     }
 }
 

@@ -36,6 +36,24 @@ void coord_attempt_drop(struct coord_attempt *a, uint16_t *set, size_t at);
 void coord_attempt_judge(
     const struct coord_ask *ask, const struct coord_attempt *a, struct coord_doubts *d);
 
+/** The part of coord_attempt_judge that one answer other than OK makes: logged and counted, too. */
+void coord_judge_reply(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d);
+
+/** Records that one node asked for in one attempt. Zeroed at first; coord_attached_free at the end.
+ */
+struct coord_attached {
+    struct coord_entry entries[WIRE_CALL_RECORDS_MAX];
+    size_t n;
+    unsigned rounds;
+};
+void coord_attached_free(struct coord_attached *a);
+/** The answer to NEED: append the encoding of ask->call with the records of this NEED and of those
+ *  before it. QK_E_MALFORMED: asks for nothing, or too often; QK_E_NOT_FOUND, QK_E_TOO_LARGE; 5xx.
+ */
+QK_MUST_USE qk_err coord_attach(const struct coord_ask *ask, const struct wire_answer *need,
+    struct coord_attached *a, struct qk_buf *bytes);
+
 /** Take the newer records of every STALE answer over into the store; true iff one was taken. */
 bool coord_attempt_adopt(const struct coord_ask *ask, const struct coord_attempt *a);
 

@@ -3,7 +3,8 @@
  *  Reading order: engine.h, op.h (one caller's request from parsing to a verified result),
  *  attempt.h (one set of nodes asked once), votes.h (what t nodes agree on), certify.h (records
  *  and their certificates), combine.h (signatures), presigs.h, publisher.h (telling
- *  the nodes), keeper.h (other background work), promised.h.
+ *  the nodes), keeper.h (other background work), promised.h. Symmetric keys: eval.h (Encrypt and
+ *  Decrypt across the nodes), channels.h (tickets), randpool.h, watch.h, timers.h.
  */
 #ifndef COORD_ENGINE_H
 #define COORD_ENGINE_H
@@ -11,10 +12,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "nodes/nodes.h"
+#include "rounds/watch.h"
 #include "store/store.h"
 
+struct coord_channels;
 struct coord_presigs;
 struct coord_publisher;
+struct coord_randpool;
+struct coord_timers;
+struct qk_pool;
 
 /** Milliseconds. */
 struct coord_timing {
@@ -43,6 +49,13 @@ struct coord_counts {
     atomic_ullong conflicts;        /* compare-and-set lost */
     atomic_ullong refused;          /* nodes that did not take a call of ours */
     atomic_ullong presig_used, presig_failed;
+    /* symmetric keys */
+    atomic_ullong sym_f, sym_v, sym_dec; /* evaluations that gave a result */
+    atomic_ullong sym_fell;              /* Encrypts that went from mode F to mode V */
+    atomic_ullong sym_suspects;          /* nodes named by an evaluation */
+    atomic_ullong sym_invalid;           /* ciphertexts that nothing opens */
+    atomic_ullong rand_alarms;           /* contributions that failed the continuous test (G-5) */
+    atomic_ullong rand_failed;           /* runs with fewer than t contributions */
 };
 
 enum { COORD_SUBJECTS = 64 };
@@ -54,6 +67,11 @@ struct coord_engine {
     struct coord_nodes *nodes;
     struct coord_presigs *presigs;
     struct coord_publisher *publisher; /* NULL: nothing is published (tests) */
+    struct coord_channels *channels;
+    struct coord_randpool *random;
+    struct coord_timers *timers;
+    struct qk_pool *quick; /* where answers of evaluations are worked on; NULL: where they arrive */
+    struct coord_watch watch;
     struct coord_timing timing;
     struct coord_counts counts;
     pthread_mutex_t subjects[COORD_SUBJECTS]; /* changes of one thing go one after the other */
@@ -62,6 +80,7 @@ struct coord_engine {
 static inline void coord_engine_init(struct coord_engine *e)
 {
     for (size_t i = 0; i < COORD_SUBJECTS; i++) (void)pthread_mutex_init(&e->subjects[i], NULL);
+    coord_watch_init(&e->watch);
 }
 
 /** Points against a node within one operation. Every member of a set that failed gets one, whatever

@@ -23,13 +23,19 @@ static qk_err take_one(struct kms_fault **slot, const struct coord_reply *r)
     return QK_OK;
 }
 
+qk_err coord_votes_note(
+    struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_reply *reply)
+{
+    for (size_t i = 0; i < cluster->n; i++)
+        if (cluster->nodes[i].id == reply->node) return take_one(&v->fault[i], reply);
+    return QK_OK;
+}
+
 qk_err coord_votes_take(
     struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_attempt *attempt)
 {
     for (size_t k = 0; k < attempt->n; k++)
-        for (size_t i = 0; i < cluster->n && attempt->got[k]; i++)
-            if (cluster->nodes[i].id == attempt->replies[k].node)
-                QK_TRY(take_one(&v->fault[i], &attempt->replies[k]));
+        if (attempt->got[k]) QK_TRY(coord_votes_note(v, cluster, &attempt->replies[k]));
     return QK_OK;
 }
 

@@ -14,6 +14,9 @@ void coord_votes_free(struct coord_votes *v);
  *  know is no vote. */
 QK_MUST_USE qk_err coord_votes_take(
     struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_attempt *attempt);
+/** The same of one answer. */
+QK_MUST_USE qk_err coord_votes_note(
+    struct coord_votes *v, const struct wire_cluster *cluster, const struct coord_reply *reply);
 /** True iff t nodes told the same fault, put in *out. When t agree on its name but not on its text
  *  (a text may carry a node's own clock) the text is left out. */
 bool coord_votes_agree(const struct coord_votes *v, size_t t, struct kms_fault *out);

@@ -1,6 +1,7 @@
 #include "store/kept.h"
 
 #include <stdlib.h>
+#include "mpc/sym_record.h"
 
 enum { BUCKETS = 8192 };
 
@@ -11,6 +12,7 @@ qk_err coord_kept_new(struct coord_kept **out, struct qk_bytes certified)
     struct coord_kept *k = malloc(sizeof *k + certified.len);
     QK_ENSURE(k != NULL, QK_E_NOMEM);
     atomic_init(&k->refs, 1);
+    atomic_init(&k->sym, NULL);
     k->len = certified.len;
     memcpy(k->bytes, certified.p, certified.len);
     qk_err err = kms_certified_decode(qk_bytes(k->bytes, k->len), &record, &cert);
@@ -31,7 +33,37 @@ void coord_kept_entry(struct coord_kept *kept, struct coord_entry *out)
 
 void coord_kept_unref(struct coord_kept *kept)
 {
-    if (kept != NULL && atomic_fetch_sub(&kept->refs, 1) == 1) free(kept);
+    if (kept == NULL || atomic_fetch_sub(&kept->refs, 1) != 1) return;
+    mpc_sym_version_free(atomic_load(&kept->sym));
+    free(kept);
+}
+
+static qk_err make_version(const struct kms_record *r, struct mpc_sym_version **out)
+{
+    struct mpc_sym_record *rec = malloc(sizeof *rec);
+    QK_ENSURE(rec != NULL, QK_E_NOMEM);
+    qk_err err = mpc_sym_record_decode(r->version_of.pkrec, rec);
+    bool ours = err == QK_OK && rec->ver == r->version_of.ver &&
+                memcmp(rec->key_id, r->version_of.key_id, 16) == 0;
+    if (err == QK_OK) err = ours ? mpc_sym_version_new(out, rec) : QK_E_CORRUPT;
+    free(rec);
+    return err == QK_OK || err == QK_E_NOMEM ? err : QK_E_CORRUPT;
+}
+
+qk_err coord_entry_version(const struct coord_entry *e, const struct mpc_sym_version **out)
+{
+    QK_ENSURE(e->kept != NULL && e->r.kind == KMS_KIND_VERSION, QK_E_STATE);
+    struct mpc_sym_version *v = atomic_load(&e->kept->sym), *made = NULL;
+    if (v == NULL) {
+        QK_TRY(make_version(&e->r, &made));
+        /* Another thread may have been faster: one of the two is kept. */
+        if (atomic_compare_exchange_strong(&e->kept->sym, &v, made))
+            v = made;
+        else
+            mpc_sym_version_free(made);
+    }
+    *out = v;
+    return QK_OK;
 }
 
 /* ---- the table ---- */

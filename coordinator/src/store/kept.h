@@ -15,6 +15,8 @@ enum { COORD_KEPT_MAX = 8192, COORD_KEPT_BYTES_MAX = 32 << 20 };
 struct coord_kept {
     struct qk_lru_item item; /* the table's */
     atomic_uint refs;
+    /* VERSION records: what an evaluation needs of it; made when first asked for. NULL before */
+    _Atomic(struct mpc_sym_version *) sym;
     struct kms_record r; /* views into bytes */
     size_t len;
     uint8_t bytes[]; /* certified */

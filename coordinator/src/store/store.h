@@ -27,6 +27,8 @@ struct coord_store;
 
 struct coord_kept;
 
+struct mpc_sym_version;
+
 /** A stored record, decoded. Owned: coord_entry_free, also after a failed get. */
 struct coord_entry {
     struct coord_kept *kept;   /* shared by all who have got this version; never changes */
@@ -34,6 +36,11 @@ struct coord_entry {
     struct kms_record r;       /* views into certified */
 };
 void coord_entry_free(struct coord_entry *e);
+/** A VERSION record ready for use (mpc/sym_record.h): made once and shared, valid while e is.
+ *  QK_E_CORRUPT: the key material's record does not decode or is not its own; QK_E_STATE: no
+ * VERSION; QK_E_NOMEM. */
+QK_MUST_USE qk_err coord_entry_version(
+    const struct coord_entry *e, const struct mpc_sym_version **out);
 
 /** Open or create. cluster is borrowed until close. why: one line for people.
  *  QK_E_IO, QK_E_CORRUPT, QK_E_BUSY (another process has it), QK_E_DENIED (a store of another

@@ -1,0 +1,54 @@
+/** What evaluations teach about the nodes: how long they take, and whom to suspect.
+ *
+ *  Source: protocols/50-symmetric.md sections 6 (deadlines) and 8 (blame). Nobody is ever banned on
+ *  what mode F shows (check S-22): there it is always one of several. Three events with a common
+ *  suspect within ten minutes send everybody's Encrypt to mode V for ten minutes.
+ *
+ *  Threads    any
+ */
+#ifndef COORD_WATCH_H
+#define COORD_WATCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "mpc/sym_combine.h"
+#include "wire/cluster.h"
+
+enum {
+    COORD_WATCH_SAMPLES = 256,
+    COORD_WATCH_EVENTS = 3,
+    COORD_WATCH_MS = 600000,      /* ten minutes, of both kinds */
+    COORD_WATCH_MIN_US = 20000,   /* no deadline is shorter */
+    COORD_WATCH_MAX_US = 1000000, /* nor longer */
+};
+
+/** Times of recent successes of one kind of evaluation. */
+struct coord_pace {
+    atomic_uint n;
+    _Atomic uint32_t us[COORD_WATCH_SAMPLES];
+    _Atomic uint32_t deadline_us; /* 0: not computed yet */
+};
+
+struct coord_watch {
+    struct coord_pace enc, dec;
+    pthread_mutex_t mutex;
+    struct {
+        uint64_t at_ms[COORD_WATCH_EVENTS]; /* of the newest events; 0: none */
+        unsigned next;
+    } node[WIRE_NODES_MAX];          /* by index in the cluster file */
+    _Atomic uint64_t avoid_until_ms; /* qk_mono_ms */
+};
+
+void coord_watch_init(struct coord_watch *w);
+
+void coord_pace_note(struct coord_pace *p, uint64_t took_us);
+/** max(20 ms, 3 x recent p95), at most 1 s. */
+uint64_t coord_pace_deadline_us(const struct coord_pace *p);
+
+/** One event of mode F with these suspects (class N). now_ms: qk_mono_ms. */
+void coord_watch_event(struct coord_watch *w, const struct wire_cluster *cluster,
+    const struct mpc_sym_suspect *suspects, size_t n, uint64_t now_ms);
+/** Should Encrypt go to mode V at once? */
+bool coord_watch_avoid_f(const struct coord_watch *w, uint64_t now_ms);
+
+#endif
