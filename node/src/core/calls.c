@@ -6,6 +6,7 @@
 #include "qk/clock.h"
 #include "qk/pack.h"
 #include "core/changes.h"
+#include "core/evals.h"
 #include "core/guard.h"
 #include "core/quarantine.h"
 #include "core/signing.h"
@@ -23,7 +24,11 @@ enum {
 
 static void answer(struct node_op *op)
 {
-    QK_AUTO_BUF frame = QK_BUF(WIRE_CALL_MAX);
+    if (op->silent) {
+        wire_reply_drop(op->reply);
+        return;
+    }
+    QK_AUTO_BUF frame = QK_BUF_SECRET(WIRE_CALL_MAX); /* parts of values travel in it */
     wire_answer_encode(&frame, &op->answer);
     if (frame.err != QK_OK) {
         qk_log(QK_ERROR, "call.answer", QK_F_ERR(frame.err));
@@ -58,20 +63,28 @@ static struct qk_bytes log_text(const struct node_op *op)
     return kms_fault_log_text(op->answer.fault_type, op->answer.fault_message);
 }
 
+/* What an allowed request came to, where that was not what it asked for. */
+static const char *reason_of(const struct node_op *op, enum wire_answer_status status)
+{
+    if (status == WIRE_ANSWER_FAULT) return op->fault.type;
+    bool evaluated = status == WIRE_ANSWER_OK && op->answer.eval_status != 0;
+    return evaluated ? node_eval_text(op->answer.eval_status) : NULL;
+}
+
 static void entry_of(const struct node_op *op, enum wire_answer_status status,
     char key[static KMS_UUID_LEN + 1], struct node_audit_entry *entry)
 {
     key[0] = 0;
     if (op->decision.key != NULL) kms_uuid_text(op->decision.key->key.key_id, key);
     *entry = (struct node_audit_entry){.event = "request",
-        .outcome = status == WIRE_ANSWER_OK      ? NODE_AUDIT_ALLOW
-                   : status == WIRE_ANSWER_RETRY ? NODE_AUDIT_ABORT
-                                                 : NODE_AUDIT_DENY,
+        .outcome = status == WIRE_ANSWER_OK && op->answer.eval_status == 0 ? NODE_AUDIT_ALLOW
+                   : status == WIRE_ANSWER_RETRY                           ? NODE_AUDIT_ABORT
+                                                                           : NODE_AUDIT_DENY,
         .request = qk_str(op->call.request_id),
         .caller = qk_str(op->principal),
         .operation = qk_str(op->req_parsed ? kms_op_info(op->req.op)->name : ""),
         .key = qk_str(key),
-        .reason = status == WIRE_ANSWER_FAULT ? op->fault.type : NULL,
+        .reason = reason_of(op, status),
         .detail = status == WIRE_ANSWER_OK ? qk_str("") : log_text(op)};
 }
 
@@ -108,6 +121,8 @@ static void carry_out(struct node_op *op)
     switch (op->decision.kind) {
     case KMS_DO_READ:
     case KMS_DO_VERIFY:
+    case KMS_DO_RANDOM:
+    case KMS_DO_IMPORT_PARAMETERS:
         op->answer.status = WIRE_ANSWER_OK;
         break;
     case KMS_DO_SIGN:
@@ -116,13 +131,11 @@ static void carry_out(struct node_op *op)
     case KMS_DO_ENCRYPT:
     case KMS_DO_DECRYPT:
     case KMS_DO_REENCRYPT:
-    case KMS_DO_RANDOM:
-    case KMS_DO_ROTATE:
-    case KMS_DO_IMPORT:
-    case KMS_DO_IMPORT_PARAMETERS:
-        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not served");
+        node_eval(op);
         break;
     case KMS_DO_CREATE_KEY:
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
     case KMS_DO_CHANGE:
     case KMS_DO_ACCESS_KEY:
     case KMS_DO_INITIALIZE:
@@ -241,12 +254,14 @@ static void serve_kind(struct node_op *op)
         break;
     case WIRE_CALL_CHANNEL:
     case WIRE_CALL_RAND:
-        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not served");
+        node_eval_rand(op);
         break;
     }
 }
 
 /* In quarantine only the status is told and certified records are taken in. */
+        node_eval_channel(op);
+        break;
 static bool in_quarantine(struct node_op *op)
 {
     bool harmless = op->call.kind == WIRE_CALL_STATUS || op->call.kind == WIRE_CALL_PUBLISH;
@@ -315,6 +330,10 @@ static void op_init(
     memset(op, 0, sizeof *op);
     op->node = node;
     op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    const struct wire_cluster *c = op->node->cluster;
+    op->coordinator = WIRE_MEMBERS_MAX;
+    for (size_t i = 0; i < c->n_coordinators && caller->kind == WIRE_CALLER_COORDINATOR; i++)
+        if (strcmp(c->coordinators[i].name, caller->name) == 0) op->coordinator = i;
     op->sealed = (struct qk_buf)QK_BUF(1024);
     op->names = (struct qk_buf)QK_BUF(WIRE_CALL_PRESIGS_MAX * 32);
     name_caller(op, caller);
@@ -330,6 +349,7 @@ static void op_init(
 
 /* Calls that came together; one thread works through them and answers all at once. */
 struct bundle {
+    op->part = (struct qk_buf)QK_BUF_SECRET(NODE_PART_MAX);
     struct node *node;
     struct wire_caller caller;
     struct wire_reply *reply;
@@ -407,7 +427,7 @@ static bool take_call(struct node *node, const struct wire_caller *caller, struc
     struct wire_reply *reply)
 {
     struct node_op *op = malloc(sizeof *op);
-    struct qk_buf frame = QK_BUF(WIRE_CALL_MAX);
+    struct qk_buf frame = QK_BUF_SECRET(WIRE_CALL_MAX); /* parts of an import travel in it */
     qk_buf_add(&frame, bytes.p, bytes.len);
     if (op == NULL || frame.err != QK_OK) {
         qk_buf_free(&frame);

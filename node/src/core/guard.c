@@ -33,6 +33,7 @@ void node_op_clear(struct node_op *op)
     qk_buf_free(&op->sealed);
     qk_buf_free(&op->names);
 }
+    qk_buf_free(&op->part);
 
 /* ---- records ---- */
 
@@ -245,15 +246,24 @@ static bool peers_fit(const struct node_op *op)
 static enum node_verdict parse_call(struct node_op *op)
 {
     if (!peers_fit(op)) return node_op_stop(op, WIRE_ANSWER_REFUSED, "the peers do not fit");
-    if (kms_raw_decode(op->call.raw, &op->raw) != QK_OK || op->raw.body_is_hash)
+    if (kms_raw_decode(op->call.raw, &op->raw) != QK_OK)
         return node_op_stop(op, WIRE_ANSWER_REFUSED, "the request does not decode");
-    if (kms_raw_body_hash(&op->raw, op->body_hash) != QK_OK)
-        return node_op_stop(op, WIRE_ANSWER_RETRY, "hashing failed");
+    if (!body_fits(op)) return node_op_stop(op, WIRE_ANSWER_REFUSED, "the body does not fit");
     op->has_prop = op->call.proposal.len > 0;
     if (op->has_prop && kms_proposal_decode(op->call.proposal, &op->prop) != QK_OK)
         return node_op_stop(op, WIRE_ANSWER_REFUSED, "the proposal does not decode");
     return NODE_GO;
 }
+/* S-15: of an Encrypt we want to see the hash of the body and a claim, of all others the body. */
+static bool body_fits(const struct node_op *op)
+{
+    enum kms_op kind;
+    struct kms_fault fault;
+    bool hashed = op->raw.body_is_hash;
+    bool encrypt = kms_op_of(&op->raw, &kind, &fault) == QK_OK && kind == KMS_OP_ENCRYPT;
+    return hashed == encrypt && (hashed || op->call.claim.len == 0);
+}
+
 
 static void set_context(struct node_op *op)
 {
@@ -267,13 +277,24 @@ static enum node_verdict caller_records(struct node_op *op)
     /* A request that does not parse has still to be authenticated first: a fault about its content
      * is told only to a caller whose signature holds. */
     struct kms_fault content = {0};
-    qk_err parsed = kms_request_parse(&op->raw, &op->req, &content);
+    qk_err parsed = parse_request(op, &content);
+    if (op->raw.body_is_hash && parsed != QK_OK && parsed != QK_E_DENIED)
+        return node_op_stop(op, WIRE_ANSWER_REFUSED, "the claim is none");
     op->req_parsed = parsed == QK_OK;
     if (!op->req_parsed) {
         memset(&op->req, 0, sizeof op->req);
         op->req.op = KMS_OP_GET_CALLER_IDENTITY; /* rests on the caller's records only */
     }
     enum node_verdict v = load_records(op);
+/* The body of an Encrypt that the coordinator cannot parse is its own to judge, once we have
+ * authenticated the caller. */
+static qk_err parse_request(struct node_op *op, struct kms_fault *fault)
+{
+    if (!op->raw.body_is_hash) return kms_request_parse(&op->raw, &op->req, fault);
+    if (op->call.claim.len > 0) return kms_claim_parse(&op->raw, op->call.claim, &op->req, fault);
+    return kms_fault_set(fault, "ValidationException", "The nodes were shown no claim.");
+}
+
     if (v == NODE_GO && !op->by_operator) v = verify_signature(op);
     if (v != NODE_GO || op->req_parsed) return v;
     op->fault = content;
@@ -287,8 +308,17 @@ static bool signed_away(struct node_op *op)
     const struct kms_record *credential = op->recs.slot[KMS_SLOT_CREDENTIAL];
     if (!op->by_operator && node_pending_forbids(op->node, KMS_KIND_CREDENTIAL, credential->id))
         return true;
-    return op->decision.kind == KMS_DO_SIGN &&
-           node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.key->id);
+    switch (op->decision.kind) {
+    case KMS_DO_REENCRYPT:
+        if (node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.dest_key->id)) return true;
+        return node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.key->id);
+    case KMS_DO_SIGN:
+    case KMS_DO_ENCRYPT:
+    case KMS_DO_DECRYPT:
+        return node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.key->id);
+    default:
+        return false;
+    }
 }
 
 enum node_verdict node_guard(struct node_op *op)

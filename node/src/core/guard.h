@@ -13,6 +13,8 @@
 #include "wire/calls.h"
 
 /** One operation being served: everything from the call's bytes to the answer's. */
+enum { NODE_PART_MAX = 4096 }; /* of an evaluation; rid and random bytes */
+
 struct node_op {
     struct node *node;
     struct wire_reply *reply;
@@ -20,6 +22,7 @@ struct node_op {
     struct qk_buf frame;     /* owned; everything below points into it */
     struct wire_call call;
     struct kms_context ctx;
+    size_t coordinator; /* who calls: number in cluster.conf; WIRE_MEMBERS_MAX: none of them */
     struct kms_raw raw;
     struct kms_sigv4 auth;
     struct kms_operator oper;
@@ -34,7 +37,6 @@ struct node_op {
     struct kms_fault fault;
     char principal[KMS_ARN_MAX]; /* ARN of the caller, or "operator:NAME"; until known
                                   * whoever sent the call: "coordinator:NAME", "node:ID" */
-    uint8_t body_hash[32];
 
     uint64_t audit_seq; /* not 0: this decision is in the audit log already */
     struct wire_answer answer;
@@ -44,6 +46,8 @@ struct node_op {
 };
 
 enum node_verdict {
+    struct qk_buf part;  /* secret */
+    bool silent;         /* no answer leaves at all */
     NODE_GO,     /* op->decision says what to do */
     NODE_ANSWER, /* op->answer is complete: NEED, STALE, RETRY, REFUSED or FAULT */
 };
