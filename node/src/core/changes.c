@@ -5,6 +5,7 @@
 #include "core/daykeys.h"
 #include "core/keygen.h"
 #include "core/pending.h"
+#include "core/symgen.h"
 #include "vault/records.h"
 #include <openssl/evp.h>
 
@@ -108,6 +109,25 @@ static qk_err seal_partial(
         op->node, qk_str(akid), serial, pkrec, op->req.response_key, &op->sealed));
     op->answer.sealed = qk_buf_view(&op->sealed);
     return QK_OK;
+/* A new version of a symmetric key and the records that announce it. */
+static qk_err create_version(struct node_op *op, const uint8_t key_id[static 16])
+{
+    NODE_SYM_MADE(made);
+    const struct kms_decision *d = &op->decision;
+    QK_TRY(node_sym_make(
+        op, key_id, d->ver, d->modes, kms_op_info(op->req.op)->name, &made, &op->answer.culprit));
+    struct kms_created created = {.pkrec = qk_buf_view(&made.pkrec)};
+    memcpy(created.material_id, made.material_id, sizeof created.material_id);
+    return transition_and_sign(op, &created);
+}
+
+static bool is_symmetric(const struct node_op *op)
+{
+    const struct kms_decision *d = &op->decision;
+    return d->kind == KMS_DO_ROTATE ||
+           (d->kind == KMS_DO_CREATE_KEY && d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT);
+}
+
 }
 
 /* The system key's id is fresh for each ceremony, so that one that was interrupted can be repeated
@@ -167,13 +187,20 @@ void node_change(struct node_op *op)
     qk_err err = QK_E_STATE;
     switch (op->decision.kind) {
     case KMS_DO_CREATE_KEY:
-        err = create_key(op);
+        err = is_symmetric(op) ? create_version(op, op->prop.key_id) : create_key(op);
+        break;
+    case KMS_DO_ROTATE:
+        err = create_version(op, op->decision.key->key.key_id);
         break;
     case KMS_DO_CHANGE:
         err = transition_and_sign(op, NULL);
         break;
     case KMS_DO_ACCESS_KEY:
         err = access_key(op);
+    if (is_symmetric(op) && !node_sym_possible(op->node, op->decision.modes, &op->fault)) {
+        (void)node_op_fault(op);
+        return;
+    }
         break;
     case KMS_DO_INITIALIZE:
         err = initialize(op);
@@ -185,7 +212,6 @@ void node_change(struct node_op *op)
     case KMS_DO_DECRYPT:
     case KMS_DO_REENCRYPT:
     case KMS_DO_RANDOM:
-    case KMS_DO_ROTATE:
     case KMS_DO_IMPORT:
     case KMS_DO_IMPORT_PARAMETERS:
         break;
@@ -193,23 +219,85 @@ void node_change(struct node_op *op)
     finish(op, err);
 }
 
+/* ---- what is due without anybody's request ---- */
+
+struct due {
+    enum kms_due kind;
+    struct kms_record *key, *version; /* version: EXPIRE */
+    uint64_t now_ms;                  /* ours, or what the coordinator proposes */
+};
+
+/* The records are kept in op, whose audit entry names the key. */
+static enum node_verdict due_record(
+    struct node_op *op, enum kms_slot slot, enum kms_kind kind, const char *id)
+{
+    enum node_verdict v = node_guard_record(op, kind, id, &op->known[slot]);
+    if (v == NODE_GO && op->known[slot] == NULL)
+        return node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
+    return v;
+}
+
+/* The time that becomes part of the records has to be one for all nodes. */
+static enum node_verdict due_time(struct node_op *op, struct due *due)
+{
+    uint64_t now = qk_now_ms();
+    due->now_ms = now;
+    if (op->call.proposal.len == 0) return NODE_GO;
+    bool decodes = kms_proposal_decode(op->call.proposal, &op->prop) == QK_OK;
+    uint64_t apart = op->prop.now_ms > now ? op->prop.now_ms - now : now - op->prop.now_ms;
+    if (!decodes || apart > KMS_SKEW_MS)
+        return node_op_stop(op, WIRE_ANSWER_REFUSED, "the proposal is not acceptable");
+    due->now_ms = op->prop.now_ms;
+    return NODE_GO;
+}
+
+/* Which key, and what is due for it by our own clock. */
+static enum node_verdict find_due(struct node_op *op, struct due *due)
+{
+    char id[KMS_RECORD_ID_MAX + 1] = {0};
+    const struct wire_ref *ref = &op->call.refs[0];
+    if (op->call.n_refs < 1 || ref->kind != KMS_KIND_KEY || ref->id.len > KMS_RECORD_ID_MAX)
+        return node_op_stop(op, WIRE_ANSWER_REFUSED, "DUE names one key");
+    memcpy(id, ref->id.p, ref->id.len);
+    enum node_verdict v = due_record(op, KMS_SLOT_KEY, KMS_KIND_KEY, id);
+    if (v != NODE_GO) return v;
+    due->key = &op->known[KMS_SLOT_KEY]->stored.r;
+    op->decision.key = due->key;
+    due->kind = kms_due_of(&due->key->key, qk_now_ms());
+    if (due->kind == KMS_DUE_NOTHING) return node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
+    v = due_time(op, due);
+    if (v != NODE_GO || due->kind != KMS_DUE_EXPIRE) return v;
+    struct kms_ref version;
+    kms_ref_version(due->key->key.key_id, due->key->key.sym.expiring, &version);
+    v = due_record(op, KMS_SLOT_VERSION, KMS_KIND_VERSION, version.id);
+    if (v == NODE_GO) due->version = &op->known[KMS_SLOT_VERSION]->stored.r;
+    return v;
+}
+
+static qk_err carry_out_due(struct node_op *op, const struct due *due)
+{
+    NODE_SYM_MADE(made);
+    struct kms_change next = {.n = 0};
+    struct kms_created created = {.pkrec = qk_bytes(NULL, 0)};
+    const struct kms_key *key = &due->key->key;
+    if (due->kind == KMS_DUE_ROTATE) {
+        QK_TRY(node_sym_make(op, key->key_id, key->sym.n_versions + 1, key->sym.modes, "rotation",
+            &made, &op->answer.culprit));
+        created.pkrec = qk_buf_view(&made.pkrec);
+        memcpy(created.material_id, made.material_id, sizeof created.material_id);
+    }
+    QK_TRY(kms_transition_due(due->key, due->version, due->kind, due->now_ms,
+        due->kind == KMS_DUE_ROTATE ? &created : NULL, &next));
+    return sign_all(op, next.records, next.n);
+}
+
 void node_change_due(struct node_op *op)
 {
-    struct node_known *key = NULL;
-    struct kms_change next = {.n = 0};
-    char id[KMS_RECORD_ID_MAX + 1];
-    if (op->call.n_refs != 1 || op->call.refs[0].kind != KMS_KIND_KEY ||
-        op->call.refs[0].id.len > KMS_RECORD_ID_MAX) {
-        (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "DUE names one key");
-        return;
-    }
-    memcpy(id, op->call.refs[0].id.p, op->call.refs[0].id.len);
-    id[op->call.refs[0].id.len] = 0;
-    if (node_guard_record(op, KMS_KIND_KEY, id, &key) != NODE_GO) return;
-    if (key == NULL ||
-        kms_transition_due(&key->stored.r, NULL, KMS_DUE_DELETE, qk_now_ms(), NULL, &next) != QK_OK)
+    struct due due = {.kind = KMS_DUE_NOTHING};
+    if (find_due(op, &due) != NODE_GO) return;
+    qk_err err = carry_out_due(op, &due);
+    if (err == QK_E_EARLY)
         (void)node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
     else
-        finish(op, sign_all(op, next.records, next.n));
-    node_known_put(op->node, key);
+        finish(op, err);
 }
