@@ -26,8 +26,8 @@ struct nng_tls_engine_conn {
     bool server;
     bool counted; /* in stats->pending */
     uint8_t head[8];
-    size_t head_len; /* of the SP header seen so far */
-    atomic_bool cut; /* nothing is received any more */
+    size_t head_len;   /* of the SP header seen so far */
+    atomic_bool cut;   /* nothing is received any more */
     uint64_t heard_ms; /* under NNG's lock of the connection, as recv and verified are */
     struct tls_tap tap;
     struct tls_out out;

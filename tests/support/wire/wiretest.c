@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include "qk/clock.h"
 #include "qk/log.h"
@@ -262,6 +264,19 @@ struct wire_mesh *wt_mesh(
     return m;
 }
 
+pid_t wt_child_node(const struct wt_world *w, uint16_t id)
+{
+    pid_t parent = getpid(), pid = fork();
+    MUST(pid >= 0);
+    if (pid != 0) return pid;
+    MUST(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+    if (getppid() != parent) _exit(1);
+    struct wt_inbox in;
+    wt_inbox_init(&in);
+    (void)wt_mesh(w, id, NULL, &in);
+    for (;;) (void)pause();
+}
+
 /* ---- proxy ---- */
 
 enum { PROXY_CONNS = 64 };
@@ -273,6 +288,7 @@ struct wt_proxy {
     pthread_mutex_t lock;
     bool stop, stall, flip;
     size_t flip_after;
+    size_t slow; /* bytes every 10 ms; 0: as it comes */
     unsigned n_connections;
     size_t n;
     struct {
@@ -311,7 +327,10 @@ static void proxy_spoil(struct wt_proxy *p, uint8_t *buf, size_t len)
 static bool proxy_move(struct wt_proxy *p, int from, int to, bool upward)
 {
     uint8_t buf[16384];
-    ssize_t n = recv(from, buf, sizeof buf, 0);
+    (void)pthread_mutex_lock(&p->lock);
+    size_t most = p->slow > 0 && p->slow < sizeof buf ? p->slow : sizeof buf;
+    (void)pthread_mutex_unlock(&p->lock);
+    ssize_t n = recv(from, buf, most, 0);
     if (n <= 0) return false;
     if (upward) proxy_spoil(p, buf, (size_t)n);
     for (ssize_t done = 0; done < n;) {
@@ -329,7 +348,7 @@ static void proxy_drop(struct wt_proxy *p, size_t i)
     p->conns[i] = p->conns[--p->n];
 }
 
-static void proxy_round(struct wt_proxy *p, bool stall)
+static void proxy_round(struct wt_proxy *p, bool stall, bool slow)
 {
     struct pollfd fds[1 + 2 * PROXY_CONNS];
     size_t n = p->n;
@@ -352,6 +371,7 @@ static void proxy_round(struct wt_proxy *p, bool stall)
         if (!ok) proxy_drop(p, i);
     }
     if (fds[0].revents) proxy_accept(p);
+    if (slow) wt_sleep_ms(10);
 }
 
 static void *proxy_run(void *arg)
@@ -359,10 +379,10 @@ static void *proxy_run(void *arg)
     struct wt_proxy *p = arg;
     for (;;) {
         (void)pthread_mutex_lock(&p->lock);
-        bool stop = p->stop, stall = p->stall;
+        bool stop = p->stop, stall = p->stall, slow = p->slow > 0;
         (void)pthread_mutex_unlock(&p->lock);
         if (stop) return NULL;
-        proxy_round(p, stall);
+        proxy_round(p, stall, slow);
     }
 }
 
@@ -394,6 +414,13 @@ void wt_proxy_stall(struct wt_proxy *p, bool on)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->stall = on;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void wt_proxy_slow(struct wt_proxy *p, size_t bytes)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->slow = bytes;
     (void)pthread_mutex_unlock(&p->lock);
 }
 

@@ -3,6 +3,7 @@
 #define WIRETEST_H
 
 #include <pthread.h>
+#include <sys/types.h>
 #include "wire/call.h"
 #include "wire/mesh.h"
 
@@ -59,6 +60,10 @@ struct wire_mesh *wt_mesh(
     const struct wt_world *w, uint16_t id, const struct wire_cluster *cluster, struct wt_inbox *in);
 struct wire_mesh_config wt_mesh_config(const struct wt_world *w, uint16_t id, struct wt_inbox *in);
 
+/** Node `id` as a process of its own, killed with the test if not before. To be called before NNG
+ *  starts here. */
+pid_t wt_child_node(const struct wt_world *w, uint16_t id);
+
 /** Forwards TCP connections of one port to another, and can misbehave. */
 struct wt_proxy;
 struct wt_proxy *wt_proxy_new(uint16_t to_port);
@@ -67,6 +72,8 @@ uint16_t wt_proxy_port(const struct wt_proxy *p);
 void wt_proxy_flip(struct wt_proxy *p, size_t skip);
 /** Forward nothing more while on (connections stay open). */
 void wt_proxy_stall(struct wt_proxy *p, bool on);
+/** From now on at most so many bytes of each direction every 10 ms. */
+void wt_proxy_slow(struct wt_proxy *p, size_t bytes);
 unsigned wt_proxy_connections(struct wt_proxy *p);
 void wt_proxy_free(struct wt_proxy *p);
 

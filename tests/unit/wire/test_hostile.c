@@ -514,17 +514,6 @@ QK_TEST(hostile, C_6_a_bit_flipped_under_way_costs_the_connection_and_nothing_el
 
 /* ---- frozen and killed peers: real processes, made before NNG starts ---- */
 
-static pid_t child_node(const struct wt_world *w)
-{
-    pid_t pid = fork();
-    cr_assert_geq(pid, 0);
-    if (pid != 0) return pid;
-    struct wt_inbox in;
-    wt_inbox_init(&in);
-    (void)wt_mesh(w, 2, NULL, &in);
-    for (;;) (void)pause();
-}
-
 static bool busy_or_down(void *arg)
 {
     static uint8_t chunk[65536];
@@ -535,7 +524,7 @@ QK_TEST(hostile, a_frozen_peer_is_noticed_and_a_thawed_one_is_back)
 {
     struct site s;
     open_site(&s);
-    pid_t pid = child_node(&s.w);
+    pid_t pid = wt_child_node(&s.w, 2);
     s.one = wt_mesh(&s.w, 1, NULL, &s.in[0]);
     cr_assert(wt_wait_ups(&s.in[0], 2, 1));
     cr_assert_eq(kill(pid, SIGSTOP), 0); /* its kernel keeps the connections open */
@@ -551,7 +540,7 @@ QK_TEST(hostile, backpressure_is_busy_not_growth)
 {
     struct site s;
     open_site(&s);
-    pid_t pid = child_node(&s.w);
+    pid_t pid = wt_child_node(&s.w, 2);
     struct wire_mesh_config cfg = wt_mesh_config(&s.w, 1, &s.in[0]);
     cfg.dead_after_ms = 30000; /* it is to be slow, not dead */
     cfg.queue_bytes = 1 << 20;
@@ -576,7 +565,7 @@ QK_TEST(hostile, a_killed_peer_that_restarts_is_back)
 {
     struct site s;
     open_site(&s);
-    pid_t first = child_node(&s.w);
+    pid_t first = wt_child_node(&s.w, 2);
     s.one = NULL;
     pid_t relay = fork(); /* starts the second one after a while: fork must precede our NNG */
     cr_assert_geq(relay, 0);
