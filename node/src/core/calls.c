@@ -253,6 +253,8 @@ static void serve_kind(struct node_op *op)
         serve_promised(op);
         break;
     case WIRE_CALL_CHANNEL:
+        node_eval_channel(op);
+        break;
     case WIRE_CALL_RAND:
         node_eval_rand(op);
         break;
@@ -260,8 +262,6 @@ static void serve_kind(struct node_op *op)
 }
 
 /* In quarantine only the status is told and certified records are taken in. */
-        node_eval_channel(op);
-        break;
 static bool in_quarantine(struct node_op *op)
 {
     bool harmless = op->call.kind == WIRE_CALL_STATUS || op->call.kind == WIRE_CALL_PUBLISH;
@@ -317,6 +317,10 @@ static bool may_call(const struct wire_caller *caller, enum wire_call_kind kind)
 
 static void name_caller(struct node_op *op, const struct wire_caller *caller)
 {
+    const struct wire_cluster *c = op->node->cluster;
+    op->coordinator = WIRE_MEMBERS_MAX;
+    for (size_t i = 0; i < c->n_coordinators && caller->kind == WIRE_CALLER_COORDINATOR; i++)
+        if (strcmp(c->coordinators[i].name, caller->name) == 0) op->coordinator = i;
     static const char *const kinds[] = {[WIRE_CALLER_COORDINATOR] = "coordinator",
         [WIRE_CALLER_OPERATOR] = "operator-link",
         [WIRE_CALLER_NODE] = "node"};
@@ -330,12 +334,9 @@ static void op_init(
     memset(op, 0, sizeof *op);
     op->node = node;
     op->out = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
-    const struct wire_cluster *c = op->node->cluster;
-    op->coordinator = WIRE_MEMBERS_MAX;
-    for (size_t i = 0; i < c->n_coordinators && caller->kind == WIRE_CALLER_COORDINATOR; i++)
-        if (strcmp(c->coordinators[i].name, caller->name) == 0) op->coordinator = i;
     op->sealed = (struct qk_buf)QK_BUF(1024);
     op->names = (struct qk_buf)QK_BUF(WIRE_CALL_PRESIGS_MAX * 32);
+    op->part = (struct qk_buf)QK_BUF_SECRET(NODE_PART_MAX);
     name_caller(op, caller);
     if (wire_call_decode(bytes, &op->call) != QK_OK)
         op->turned_away = "the call does not decode";
@@ -349,7 +350,6 @@ static void op_init(
 
 /* Calls that came together; one thread works through them and answers all at once. */
 struct bundle {
-    op->part = (struct qk_buf)QK_BUF_SECRET(NODE_PART_MAX);
     struct node *node;
     struct wire_caller caller;
     struct wire_reply *reply;

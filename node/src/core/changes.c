@@ -102,13 +102,6 @@ static qk_err create_key(struct node_op *op)
     return err;
 }
 
-static qk_err seal_partial(
-    struct node_op *op, const char *akid, uint32_t serial, struct qk_bytes pkrec)
-{
-    QK_TRY(node_credential_seal(
-        op->node, qk_str(akid), serial, pkrec, op->req.response_key, &op->sealed));
-    op->answer.sealed = qk_buf_view(&op->sealed);
-    return QK_OK;
 /* A new version of a symmetric key and the records that announce it. */
 static qk_err create_version(struct node_op *op, const uint8_t key_id[static 16])
 {
@@ -128,6 +121,13 @@ static bool is_symmetric(const struct node_op *op)
            (d->kind == KMS_DO_CREATE_KEY && d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT);
 }
 
+static qk_err seal_partial(
+    struct node_op *op, const char *akid, uint32_t serial, struct qk_bytes pkrec)
+{
+    QK_TRY(node_credential_seal(
+        op->node, qk_str(akid), serial, pkrec, op->req.response_key, &op->sealed));
+    op->answer.sealed = qk_buf_view(&op->sealed);
+    return QK_OK;
 }
 
 /* The system key's id is fresh for each ceremony, so that one that was interrupted can be repeated
@@ -185,6 +185,10 @@ static void finish(struct node_op *op, qk_err err)
 void node_change(struct node_op *op)
 {
     qk_err err = QK_E_STATE;
+    if (is_symmetric(op) && !node_sym_possible(op->node, op->decision.modes, &op->fault)) {
+        (void)node_op_fault(op);
+        return;
+    }
     switch (op->decision.kind) {
     case KMS_DO_CREATE_KEY:
         err = is_symmetric(op) ? create_version(op, op->prop.key_id) : create_key(op);
@@ -197,10 +201,6 @@ void node_change(struct node_op *op)
         break;
     case KMS_DO_ACCESS_KEY:
         err = access_key(op);
-    if (is_symmetric(op) && !node_sym_possible(op->node, op->decision.modes, &op->fault)) {
-        (void)node_op_fault(op);
-        return;
-    }
         break;
     case KMS_DO_INITIALIZE:
         err = initialize(op);
@@ -223,19 +223,9 @@ void node_change(struct node_op *op)
 
 struct due {
     enum kms_due kind;
-    struct kms_record *key, *version; /* version: EXPIRE */
+    struct kms_record *key, *version; /* version: what expires; or a rotation's, if it exists */
     uint64_t now_ms;                  /* ours, or what the coordinator proposes */
 };
-
-/* The records are kept in op, whose audit entry names the key. */
-static enum node_verdict due_record(
-    struct node_op *op, enum kms_slot slot, enum kms_kind kind, const char *id)
-{
-    enum node_verdict v = node_guard_record(op, kind, id, &op->known[slot]);
-    if (v == NODE_GO && op->known[slot] == NULL)
-        return node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
-    return v;
-}
 
 /* The time that becomes part of the records has to be one for all nodes. */
 static enum node_verdict due_time(struct node_op *op, struct due *due)
@@ -259,18 +249,23 @@ static enum node_verdict find_due(struct node_op *op, struct due *due)
     if (op->call.n_refs < 1 || ref->kind != KMS_KIND_KEY || ref->id.len > KMS_RECORD_ID_MAX)
         return node_op_stop(op, WIRE_ANSWER_REFUSED, "DUE names one key");
     memcpy(id, ref->id.p, ref->id.len);
-    enum node_verdict v = due_record(op, KMS_SLOT_KEY, KMS_KIND_KEY, id);
+    /* The records are kept in op, whose audit entry names the key. */
+    struct node_known **key = &op->known[KMS_SLOT_KEY], **version = &op->known[KMS_SLOT_VERSION];
+    enum node_verdict v = node_guard_record(op, KMS_KIND_KEY, id, key);
     if (v != NODE_GO) return v;
-    due->key = &op->known[KMS_SLOT_KEY]->stored.r;
+    if (*key == NULL) return node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
+    due->key = &(*key)->stored.r;
     op->decision.key = due->key;
     due->kind = kms_due_of(&due->key->key, qk_now_ms());
     if (due->kind == KMS_DUE_NOTHING) return node_op_stop(op, WIRE_ANSWER_REFUSED, "not due");
     v = due_time(op, due);
-    if (v != NODE_GO || due->kind != KMS_DUE_EXPIRE) return v;
-    struct kms_ref version;
-    kms_ref_version(due->key->key.key_id, due->key->key.sym.expiring, &version);
-    v = due_record(op, KMS_SLOT_VERSION, KMS_KIND_VERSION, version.id);
-    if (v == NODE_GO) due->version = &op->known[KMS_SLOT_VERSION]->stored.r;
+    if (v != NODE_GO || due->kind == KMS_DUE_DELETE) return v;
+    struct kms_ref ref_of;
+    const struct kms_symmetric *sym = &due->key->key.sym;
+    kms_ref_version(due->key->key.key_id,
+        due->kind == KMS_DUE_EXPIRE ? sym->expiring : sym->n_versions + 1, &ref_of);
+    v = node_guard_record(op, KMS_KIND_VERSION, ref_of.id, version);
+    if (*version != NULL) due->version = &(*version)->stored.r;
     return v;
 }
 

@@ -32,8 +32,8 @@ void node_op_clear(struct node_op *op)
     qk_buf_free(&op->out);
     qk_buf_free(&op->sealed);
     qk_buf_free(&op->names);
-}
     qk_buf_free(&op->part);
+}
 
 /* ---- records ---- */
 
@@ -243,6 +243,16 @@ static bool peers_fit(const struct node_op *op)
     return self && op->call.n_peers >= op->node->cluster->t;
 }
 
+/* S-15: of an Encrypt we want to see the hash of the body and a claim, of all others the body. */
+static bool body_fits(const struct node_op *op)
+{
+    enum kms_op kind;
+    struct kms_fault fault;
+    bool hashed = op->raw.body_is_hash;
+    bool encrypt = kms_op_of(&op->raw, &kind, &fault) == QK_OK && kind == KMS_OP_ENCRYPT;
+    return hashed == encrypt && (hashed || op->call.claim.len == 0);
+}
+
 static enum node_verdict parse_call(struct node_op *op)
 {
     if (!peers_fit(op)) return node_op_stop(op, WIRE_ANSWER_REFUSED, "the peers do not fit");
@@ -254,22 +264,21 @@ static enum node_verdict parse_call(struct node_op *op)
         return node_op_stop(op, WIRE_ANSWER_REFUSED, "the proposal does not decode");
     return NODE_GO;
 }
-/* S-15: of an Encrypt we want to see the hash of the body and a claim, of all others the body. */
-static bool body_fits(const struct node_op *op)
-{
-    enum kms_op kind;
-    struct kms_fault fault;
-    bool hashed = op->raw.body_is_hash;
-    bool encrypt = kms_op_of(&op->raw, &kind, &fault) == QK_OK && kind == KMS_OP_ENCRYPT;
-    return hashed == encrypt && (hashed || op->call.claim.len == 0);
-}
-
 
 static void set_context(struct node_op *op)
 {
     op->ctx.now_ms = qk_now_ms();
     (void)snprintf(op->ctx.account, sizeof op->ctx.account, "%s", op->node->cluster->account);
     (void)snprintf(op->ctx.region, sizeof op->ctx.region, "%s", op->node->cluster->region);
+}
+
+/* The body of an Encrypt that the coordinator cannot parse is its own to judge, once we have
+ * authenticated the caller. */
+static qk_err parse_request(struct node_op *op, struct kms_fault *fault)
+{
+    if (!op->raw.body_is_hash) return kms_request_parse(&op->raw, &op->req, fault);
+    if (op->call.claim.len > 0) return kms_claim_parse(&op->raw, op->call.claim, &op->req, fault);
+    return kms_fault_set(fault, "ValidationException", "The nodes were shown no claim.");
 }
 
 static enum node_verdict caller_records(struct node_op *op)
@@ -286,15 +295,6 @@ static enum node_verdict caller_records(struct node_op *op)
         op->req.op = KMS_OP_GET_CALLER_IDENTITY; /* rests on the caller's records only */
     }
     enum node_verdict v = load_records(op);
-/* The body of an Encrypt that the coordinator cannot parse is its own to judge, once we have
- * authenticated the caller. */
-static qk_err parse_request(struct node_op *op, struct kms_fault *fault)
-{
-    if (!op->raw.body_is_hash) return kms_request_parse(&op->raw, &op->req, fault);
-    if (op->call.claim.len > 0) return kms_claim_parse(&op->raw, op->call.claim, &op->req, fault);
-    return kms_fault_set(fault, "ValidationException", "The nodes were shown no claim.");
-}
-
     if (v == NODE_GO && !op->by_operator) v = verify_signature(op);
     if (v != NODE_GO || op->req_parsed) return v;
     op->fault = content;

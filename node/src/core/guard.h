@@ -12,17 +12,17 @@
 #include "kms/sigv4.h"
 #include "wire/calls.h"
 
-/** One operation being served: everything from the call's bytes to the answer's. */
 enum { NODE_PART_MAX = 4096 }; /* of an evaluation; rid and random bytes */
 
+/** One operation being served: everything from the call's bytes to the answer's. */
 struct node_op {
     struct node *node;
     struct wire_reply *reply;
     const char *turned_away; /* why this call is not one to act on; NULL: act */
     struct qk_buf frame;     /* owned; everything below points into it */
     struct wire_call call;
-    struct kms_context ctx;
     size_t coordinator; /* who calls: number in cluster.conf; WIRE_MEMBERS_MAX: none of them */
+    struct kms_context ctx;
     struct kms_raw raw;
     struct kms_sigv4 auth;
     struct kms_operator oper;
@@ -43,11 +43,11 @@ struct node_op {
     struct qk_buf out; /* what the answer's views point into */
     struct qk_buf sealed;
     struct qk_buf names; /* of presignatures */
+    struct qk_buf part;  /* secret */
+    bool silent;         /* no answer leaves at all */
 };
 
 enum node_verdict {
-    struct qk_buf part;  /* secret */
-    bool silent;         /* no answer leaves at all */
     NODE_GO,     /* op->decision says what to do */
     NODE_ANSWER, /* op->answer is complete: NEED, STALE, RETRY, REFUSED or FAULT */
 };
