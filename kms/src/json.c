@@ -1,5 +1,23 @@
 /* Bytes to JSON, for hostile bytes. */
+#include <malloc.h>
+#include <stdlib.h>
 #include "kms/validate.h"
+#include "qk/secret.h"
+
+/* A body may hold a plaintext, and jansson copies every text it reads, into scratch buffers of its
+ * own too. What it gives back is wiped. Set before main, because jansson's hooks belong to the
+ * process and must not change under a running thread. */
+static void wiping_free(void *p)
+{
+    if (p == NULL) return;
+    qk_wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+__attribute__((constructor)) static void wipe_what_jansson_frees(void)
+{
+    json_set_alloc_funcs(malloc, wiping_free);
+}
 
 static qk_err not_json(struct kms_fault *fault)
 {

@@ -1,23 +1,44 @@
 /* Which records a request rests on, and who the caller is. */
 #include "kms/decide.h"
+#include "symmetric.h"
+
+static bool named_key_ref(const struct kms_context *ctx, struct qk_bytes name,
+    enum kms_key_forms forms, struct kms_ref *ref)
+{
+    struct kms_fault ignored;
+    uint8_t id[16];
+    bool foreign;
+    qk_err err = kms_key_resolve(name, forms, ctx->account, ctx->region, id, &foreign, &ignored);
+    if (err != QK_OK || foreign) return false;
+    kms_ref_key(id, ref);
+    return true;
+}
 
 static bool key_ref(const struct kms_context *ctx, const struct kms_request *req,
     const struct kms_proposal *prop, struct kms_ref *ref)
 {
     const struct kms_op_info *info = kms_op_info(req->op);
-    struct kms_fault ignored;
-    uint8_t id[16];
-    bool foreign;
+    struct kms_blob_head head;
     if (req->op == KMS_OP_CREATE_KEY) {
         if (prop == NULL) return false;
         kms_ref_key(prop->key_id, ref);
         return true;
     }
-    if (!info->on_key || !info->served) return false;
-    qk_err err = kms_key_resolve(
-        req->key_id, info->forms, ctx->account, ctx->region, id, &foreign, &ignored);
-    if (err != QK_OK || foreign) return false;
-    kms_ref_key(id, ref);
+    if (!info->served || (!info->on_key && !kms_op_opens(req->op))) return false;
+    if (req->key_id.p != NULL) return named_key_ref(ctx, req->key_id, info->forms, ref);
+    if (!kms_blob_head(req->blob, &head)) return false;
+    kms_ref_key(head.key_id, ref);
+    return true;
+}
+
+/* A destination is used as Encrypt uses its key. */
+static bool version_ref(
+    const struct kms_record *key, bool dest, const struct kms_request *req, struct kms_ref *ref)
+{
+    if (key == NULL || req->op == KMS_OP_CREATE_KEY) return false;
+    uint32_t ver = dest ? key->key.sym.current : kms_version_wanted(req, &key->key);
+    if (ver == 0) return false;
+    kms_ref_version(key->key.key_id, ver, ref);
     return true;
 }
 
@@ -64,8 +85,12 @@ static bool slot_ref(enum kms_slot slot, const struct kms_context *ctx,
     case KMS_SLOT_TARGET_CREDENTIAL:
         return target_credential_ref(req, prop, ref);
     case KMS_SLOT_VERSION:
+        return version_ref(recs->slot[KMS_SLOT_KEY], false, req, ref);
     case KMS_SLOT_DEST_KEY:
+        return req->op == KMS_OP_RE_ENCRYPT &&
+               named_key_ref(ctx, req->dest_key_id, KMS_FORMS_ANY, ref);
     case KMS_SLOT_DEST_VERSION:
+        return version_ref(recs->slot[KMS_SLOT_DEST_KEY], true, req, ref);
     case KMS_SLOT_COUNT:
         break;
     }

@@ -1,159 +1,118 @@
 #include "kms/response.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include "qk/clock.h"
+#include "json_out.h"
 #include "qk/log.h"
 
-/* ---- JSON members ---- */
-
-struct json_out {
-    struct qk_buf *b;
-    bool more; /* a member stands before the next */
-};
-
-static void key_name(struct json_out *o, const char *name)
+static void put_algorithms(struct kms_json *o, const struct kms_key *key)
 {
-    qk_buf_add_str(o->b, o->more ? ",\"" : "\"");
-    qk_buf_add_str(o->b, name);
-    qk_buf_add_str(o->b, "\":");
-    o->more = true;
-}
-
-static void put_text(struct json_out *o, const char *name, struct qk_bytes v)
-{
-    key_name(o, name);
-    qk_json_string(o->b, v, v.len);
-}
-
-static void put_str(struct json_out *o, const char *name, const char *v)
-{
-    put_text(o, name, qk_str(v));
-}
-
-static void put_bool(struct json_out *o, const char *name, bool v)
-{
-    key_name(o, name);
-    qk_buf_add_str(o->b, v ? "true" : "false");
-}
-
-static void put_number(struct json_out *o, const char *name, uint64_t v)
-{
-    key_name(o, name);
-    qk_buf_printf(o->b, "%" PRIu64, v);
-}
-
-/* Epoch seconds with milliseconds. */
-static void put_time(struct json_out *o, const char *name, uint64_t ms)
-{
-    key_name(o, name);
-    qk_buf_printf(o->b, "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
-}
-
-static void put_blob(struct json_out *o, const char *name, struct qk_bytes v)
-{
-    key_name(o, name);
-    qk_buf_add_u8(o->b, '"');
-    qk_base64_add(o->b, v);
-    qk_buf_add_u8(o->b, '"');
-}
-
-static void key_arn(const struct kms_key *key, char out[static KMS_ARN_MAX])
-{
-    char account[KMS_ACCOUNT_LEN + 1], region[KMS_REGION_MAX + 1];
-    snprintf(account, sizeof account, "%.*s", (int)key->account.len, (const char *)key->account.p);
-    snprintf(region, sizeof region, "%.*s", (int)key->region.len, (const char *)key->region.p);
-    kms_key_arn(region, account, key->key_id, out);
-}
-
-static void put_arn(struct json_out *o, const char *name, const struct kms_key *key)
-{
-    char arn[KMS_ARN_MAX];
-    key_arn(key, arn);
-    put_str(o, name, arn);
-}
-
-static void put_algorithms(struct json_out *o, const struct kms_key *key)
-{
-    key_name(o, "SigningAlgorithms");
+    bool symmetric = kms_keyspec_is_symmetric(key->spec);
+    kms_json_key_name(o, symmetric ? "EncryptionAlgorithms" : "SigningAlgorithms");
     qk_buf_printf(o->b, "[\"%s\"]", key->spec->algorithm);
 }
 
 /* ---- keys ---- */
 
+/* Imported material, once all of it is here. The earliest end of any that is in use is the key's.
+ */
+static void put_expiration(struct kms_json *o, const struct kms_symmetric *sym)
+{
+    struct kms_material m;
+    uint64_t end = 0;
+    if (sym->current == 0 || sym->missing > 0) return;
+    for (uint32_t ver = 1; ver <= sym->current && kms_material_get(sym, ver, &m); ver++)
+        if (m.valid_to_ms != 0 && (end == 0 || m.valid_to_ms < end)) end = m.valid_to_ms;
+    kms_json_str(
+        o, "ExpirationModel", end != 0 ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
+    if (end != 0) kms_json_time(o, "ValidTo", end);
+}
+
+static void put_material(struct kms_json *o, const struct kms_key *key)
+{
+    struct kms_material m = {.here = true};
+    if (key->sym.current == 0) return;
+    if (key->origin == KMS_ORIGIN_EXTERNAL) {
+        (void)kms_material_get(&key->sym, key->sym.current, &m);
+        put_expiration(o, &key->sym);
+    }
+    if (m.here) kms_json_material_id(o, "CurrentKeyMaterialId", key->sym.material_id);
+}
+
 void kms_answer_key(const struct kms_key *key, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     char uuid[KMS_UUID_LEN + 1];
     kms_uuid_text(key->key_id, uuid);
     qk_buf_add_str(out, "{\"KeyMetadata\":{");
-    put_text(&o, "AWSAccountId", key->account);
-    put_str(&o, "KeyId", uuid);
-    put_arn(&o, "Arn", key);
-    put_time(&o, "CreationDate", key->created_ms);
-    put_bool(&o, "Enabled", key->state == KMS_STATE_ENABLED);
-    put_text(&o, "Description", key->description);
-    put_str(&o, "KeyUsage", key->spec->usage);
-    put_str(&o, "KeyState", kms_key_state_name(key->state));
-    if (key->state == KMS_STATE_PENDING_DELETION) put_time(&o, "DeletionDate", key->deletion_ms);
-    put_str(&o, "Origin", "AWS_KMS");
-    put_str(&o, "KeyManager", "CUSTOMER");
-    put_str(&o, "KeySpec", key->spec->name);
-    put_str(&o, "CustomerMasterKeySpec", key->spec->name);
+    kms_json_text(&o, "AWSAccountId", key->account);
+    kms_json_str(&o, "KeyId", uuid);
+    kms_json_arn(&o, "Arn", key);
+    kms_json_time(&o, "CreationDate", key->created_ms);
+    kms_json_bool(&o, "Enabled", key->state == KMS_STATE_ENABLED);
+    kms_json_text(&o, "Description", key->description);
+    kms_json_str(&o, "KeyUsage", key->spec->usage);
+    kms_json_str(&o, "KeyState", kms_key_state_name(key->state));
+    if (key->state == KMS_STATE_PENDING_DELETION)
+        kms_json_time(&o, "DeletionDate", key->deletion_ms);
+    kms_json_str(&o, "Origin", key->origin == KMS_ORIGIN_EXTERNAL ? "EXTERNAL" : "AWS_KMS");
+    kms_json_str(&o, "KeyManager", "CUSTOMER");
+    kms_json_str(&o, "KeySpec", key->spec->name);
+    kms_json_str(&o, "CustomerMasterKeySpec", key->spec->name);
     put_algorithms(&o, key);
-    put_bool(&o, "MultiRegion", false);
+    put_material(&o, key);
+    kms_json_bool(&o, "MultiRegion", false);
     qk_buf_add_str(out, "}}");
 }
 
 void kms_answer_public_key(const struct kms_key *key, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    put_arn(&o, "KeyId", key);
-    put_blob(&o, "PublicKey", key->spki);
-    put_str(&o, "CustomerMasterKeySpec", key->spec->name);
-    put_str(&o, "KeySpec", key->spec->name);
-    put_str(&o, "KeyUsage", key->spec->usage);
+    kms_json_arn(&o, "KeyId", key);
+    kms_json_blob(&o, "PublicKey", key->spki);
+    kms_json_str(&o, "CustomerMasterKeySpec", key->spec->name);
+    kms_json_str(&o, "KeySpec", key->spec->name);
+    kms_json_str(&o, "KeyUsage", key->spec->usage);
     put_algorithms(&o, key);
     qk_buf_add_u8(out, '}');
 }
 
 void kms_answer_sign(const struct kms_key *key, struct qk_bytes der, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    put_arn(&o, "KeyId", key);
-    put_blob(&o, "Signature", der);
-    put_str(&o, "SigningAlgorithm", key->spec->algorithm);
+    kms_json_arn(&o, "KeyId", key);
+    kms_json_blob(&o, "Signature", der);
+    kms_json_str(&o, "SigningAlgorithm", key->spec->algorithm);
     qk_buf_add_u8(out, '}');
 }
 
 void kms_answer_verify(const struct kms_key *key, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    put_arn(&o, "KeyId", key);
-    put_bool(&o, "SignatureValid", true);
-    put_str(&o, "SigningAlgorithm", key->spec->algorithm);
+    kms_json_arn(&o, "KeyId", key);
+    kms_json_bool(&o, "SignatureValid", true);
+    kms_json_str(&o, "SigningAlgorithm", key->spec->algorithm);
     qk_buf_add_u8(out, '}');
 }
 
 void kms_answer_schedule_deletion(const struct kms_key *key, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    put_arn(&o, "KeyId", key);
-    put_time(&o, "DeletionDate", key->deletion_ms);
-    put_str(&o, "KeyState", kms_key_state_name(key->state));
-    put_number(&o, "PendingWindowInDays", key->pending_days);
+    kms_json_arn(&o, "KeyId", key);
+    kms_json_time(&o, "DeletionDate", key->deletion_ms);
+    kms_json_str(&o, "KeyState", kms_key_state_name(key->state));
+    kms_json_number(&o, "PendingWindowInDays", key->pending_days);
     qk_buf_add_u8(out, '}');
 }
 
 void kms_answer_cancel_deletion(const struct kms_key *key, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    put_arn(&o, "KeyId", key);
+    kms_json_arn(&o, "KeyId", key);
     qk_buf_add_u8(out, '}');
 }
 
@@ -161,24 +120,24 @@ void kms_answer_cancel_deletion(const struct kms_key *key, struct qk_buf *out)
 
 static void put_key_entry(const struct kms_record *r, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
-    put_str(&o, "KeyId", r->id);
-    put_arn(&o, "KeyArn", &r->key);
+    struct kms_json o = {out, false};
+    kms_json_str(&o, "KeyId", r->id);
+    kms_json_arn(&o, "KeyArn", &r->key);
 }
 
 static void put_user(const struct kms_user *user, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     char account[KMS_ACCOUNT_LEN + 1], arn[KMS_ARN_MAX];
     snprintf(
         account, sizeof account, "%.*s", (int)user->account.len, (const char *)user->account.p);
     kms_user_arn(account, user->name, arn);
-    put_text(&o, "UserName", user->name);
-    put_text(&o, "UserId", user->user_id);
-    put_str(&o, "Arn", arn);
-    put_time(&o, "CreateDate", user->created_ms);
-    put_bool(&o, "Admin", user->admin);
-    key_name(&o, "Allow");
+    kms_json_text(&o, "UserName", user->name);
+    kms_json_text(&o, "UserId", user->user_id);
+    kms_json_str(&o, "Arn", arn);
+    kms_json_time(&o, "CreateDate", user->created_ms);
+    kms_json_bool(&o, "Admin", user->admin);
+    kms_json_key_name(&o, "Allow");
     qk_buf_add_u8(out, '[');
     for (size_t i = 0; i < user->n_allow; i++) {
         if (i > 0) qk_buf_add_u8(out, ',');
@@ -192,26 +151,26 @@ static void put_user_entry(const struct kms_record *r, struct qk_buf *out)
     put_user(&r->user, out);
 }
 
-static void put_credential(struct json_out *o, const struct kms_credential *c)
+static void put_credential(struct kms_json *o, const struct kms_credential *c)
 {
-    put_text(o, "UserName", c->user_name);
-    put_text(o, "AccessKeyId", c->access_key_id);
-    put_str(o, "Status", c->active ? "Active" : "Inactive");
-    put_time(o, "CreateDate", c->created_ms);
+    kms_json_text(o, "UserName", c->user_name);
+    kms_json_text(o, "AccessKeyId", c->access_key_id);
+    kms_json_str(o, "Status", c->active ? "Active" : "Inactive");
+    kms_json_time(o, "CreateDate", c->created_ms);
 }
 
 static void put_access_key_entry(const struct kms_record *r, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     put_credential(&o, &r->credential);
 }
 
 static void answer_list(const char *name, void (*put)(const struct kms_record *, struct qk_buf *),
     const struct kms_record *const *page, size_t n, bool more, struct qk_buf *out)
 {
-    struct json_out o = {out, false};
+    struct kms_json o = {out, false};
     qk_buf_add_u8(out, '{');
-    key_name(&o, name);
+    kms_json_key_name(&o, name);
     qk_buf_add_u8(out, '[');
     for (size_t i = 0; i < n; i++) {
         qk_buf_add_str(out, i > 0 ? ",{" : "{");
@@ -219,13 +178,7 @@ static void answer_list(const char *name, void (*put)(const struct kms_record *,
         qk_buf_add_u8(out, '}');
     }
     qk_buf_add_u8(out, ']');
-    put_bool(&o, "Truncated", more && n > 0);
-    if (more && n > 0) {
-        key_name(&o, "NextMarker");
-        qk_buf_add_u8(out, '"');
-        kms_marker_encode(qk_str(page[n - 1]->id), out);
-        qk_buf_add_u8(out, '"');
-    }
+    kms_json_page(&o, more && n > 0, n > 0 ? qk_str(page[n - 1]->id) : qk_str(""));
     qk_buf_add_u8(out, '}');
 }
 
@@ -257,19 +210,19 @@ void kms_answer_user(const struct kms_user *user, struct qk_buf *out)
 void kms_answer_access_key(const struct kms_credential *credential, struct qk_bytes system,
     const struct kms_sealed_part *parts, size_t n_parts, struct qk_buf *out)
 {
-    struct json_out key = {out, false}, o = {out, true};
+    struct kms_json key = {out, false}, o = {out, true};
     qk_buf_add_str(out, "{\"AccessKey\":{");
     put_credential(&key, credential);
-    put_number(&key, "Serial", credential->serial);
+    kms_json_number(&key, "Serial", credential->serial);
     qk_buf_add_u8(out, '}');
-    put_blob(&o, "SystemKey", system);
-    key_name(&o, "Sealed");
+    kms_json_blob(&o, "SystemKey", system);
+    kms_json_key_name(&o, "Sealed");
     qk_buf_add_u8(out, '[');
     for (size_t i = 0; i < n_parts; i++) {
-        struct json_out part = {out, false};
+        struct kms_json part = {out, false};
         qk_buf_add_str(out, i > 0 ? ",{" : "{");
-        put_number(&part, "Node", parts[i].node);
-        put_blob(&part, "Value", parts[i].sealed);
+        kms_json_number(&part, "Node", parts[i].node);
+        kms_json_blob(&part, "Value", parts[i].sealed);
         qk_buf_add_u8(out, '}');
     }
     qk_buf_add_str(out, "]}");
@@ -329,5 +282,6 @@ qk_err kms_marker_decode(struct qk_bytes marker, struct qk_buf *after, struct km
 bool kms_answer_is_empty(enum kms_op op)
 {
     return op == KMS_OP_ENABLE_KEY || op == KMS_OP_DISABLE_KEY ||
-           op == KMS_OP_UPDATE_KEY_DESCRIPTION;
+           op == KMS_OP_UPDATE_KEY_DESCRIPTION || op == KMS_OP_ENABLE_KEY_ROTATION ||
+           op == KMS_OP_DISABLE_KEY_ROTATION;
 }

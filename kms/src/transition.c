@@ -1,17 +1,17 @@
 /* The one place where a record's next version comes from. */
-#include "kms/decide.h"
+#include "transition_parts.h"
 
 #include <stdio.h>
 
 #define DAY_MS 86400000u
 
-static void first_version(struct kms_record *r, const struct kms_ref *ref)
+void kms_change_first(struct kms_record *r, const struct kms_ref *ref)
 {
     *r = (struct kms_record){.kind = ref->kind, .version = 1};
     memcpy(r->id, ref->id, sizeof r->id);
 }
 
-static void next_version(struct kms_record *r, const struct kms_record *current)
+void kms_change_next(struct kms_record *r, const struct kms_record *current)
 {
     *r = *current;
     r->version = current->version + 1;
@@ -19,7 +19,7 @@ static void next_version(struct kms_record *r, const struct kms_record *current)
     memset(r->hash, 0, sizeof r->hash);
 }
 
-static struct kms_record *add(struct kms_change *out)
+struct kms_record *kms_change_add(struct kms_change *out)
 {
     return &out->records[out->n++];
 }
@@ -28,7 +28,7 @@ static qk_err change_key(const struct kms_request *req, const struct kms_record 
     const struct kms_proposal *prop, struct kms_record *r)
 {
     QK_ENSURE(current != NULL && current->kind == KMS_KIND_KEY, QK_E_STATE);
-    next_version(r, current);
+    kms_change_next(r, current);
     switch (req->op) {
     case KMS_OP_ENABLE_KEY:
         r->key.state = KMS_STATE_ENABLED;
@@ -48,6 +48,7 @@ static qk_err change_key(const struct kms_request *req, const struct kms_record 
         r->key.state = KMS_STATE_DISABLED;
         r->key.pending_days = 0;
         r->key.deletion_ms = 0;
+        kms_symmetric_settle(&r->key);
         break;
     default:
         return QK_E_STATE;
@@ -60,7 +61,7 @@ static qk_err new_user(const struct kms_context *ctx, const struct kms_request *
 {
     struct kms_ref ref;
     QK_TRY(kms_ref_user(ctx->account, req->user_name, &ref));
-    first_version(r, &ref);
+    kms_change_first(r, &ref);
     r->user = (struct kms_user){
         .account = qk_str(ctx->account),
         .name = req->user_name,
@@ -78,7 +79,7 @@ static qk_err new_credential(const struct kms_context *ctx, const struct kms_req
 {
     struct kms_ref ref;
     QK_TRY(kms_ref_credential(qk_str(prop->access_key_id), &ref));
-    first_version(r, &ref);
+    kms_change_first(r, &ref);
     r->credential = (struct kms_credential){
         .access_key_id = qk_str(prop->access_key_id),
         .account = qk_str(ctx->account),
@@ -91,10 +92,11 @@ static qk_err new_credential(const struct kms_context *ctx, const struct kms_req
 }
 
 static qk_err new_key(const struct kms_context *ctx, const struct kms_request *req,
-    const struct kms_proposal *prop, const struct kms_keyspec *spec,
+    const struct kms_proposal *prop, const struct kms_decision *decision,
     const struct kms_created *created, struct kms_change *out)
 {
     struct kms_ref ref;
+    const struct kms_keyspec *spec = decision->spec;
     struct qk_buf policy = QK_BUF(sizeof out->policy - 1);
     kms_ref_key(prop->key_id, &ref);
     kms_policy_default(ctx->account, &policy);
@@ -104,8 +106,8 @@ static qk_err new_key(const struct kms_context *ctx, const struct kms_request *r
     qk_buf_free(&policy);
     QK_TRY(err);
 
-    struct kms_record *r = add(out);
-    first_version(r, &ref);
+    struct kms_record *r = kms_change_add(out);
+    kms_change_first(r, &ref);
     r->key = (struct kms_key){
         .account = qk_str(ctx->account),
         .region = qk_str(ctx->region),
@@ -115,10 +117,16 @@ static qk_err new_key(const struct kms_context *ctx, const struct kms_request *r
         .description = req->description,
         .policy = qk_str(out->policy),
         .created_ms = prop->now_ms,
-        .pkrec = created->pkrec,
-        .spki = created->spki,
     };
     memcpy(r->key.key_id, prop->key_id, sizeof r->key.key_id);
+    if (kms_keyspec_is_symmetric(spec)) {
+        enum kms_origin origin = created != NULL ? KMS_ORIGIN_AWS_KMS : KMS_ORIGIN_EXTERNAL;
+        kms_symmetric_create(r, decision->modes, origin, created, prop->now_ms, out);
+        return QK_OK;
+    }
+    QK_ENSURE(created != NULL, QK_E_STATE);
+    r->key.pkrec = created->pkrec;
+    r->key.spki = created->spki;
     return QK_OK;
 }
 
@@ -127,35 +135,40 @@ static qk_err initialize(const struct kms_context *ctx, const struct kms_request
 {
     struct kms_ref ref;
     kms_ref_account(ctx->account, &ref);
-    struct kms_record *account = add(out);
-    first_version(account, &ref);
+    struct kms_record *account = kms_change_add(out);
+    kms_change_first(account, &ref);
     account->account = (struct kms_account){
         .account = qk_str(ctx->account), .name = req->account_name, .created_ms = prop->now_ms};
 
-    struct kms_record *user = add(out);
+    struct kms_record *user = kms_change_add(out);
     QK_TRY(new_user(ctx, req, prop, user));
     user->user.admin = true;
     user->user.n_allow = 1;
     user->user.allow[0] = qk_str("kms:*");
-    QK_TRY(new_credential(ctx, req, prop, add(out)));
+    QK_TRY(new_credential(ctx, req, prop, kms_change_add(out)));
 
     kms_ref_system(&ref);
-    struct kms_record *system = add(out);
-    first_version(system, &ref);
+    struct kms_record *system = kms_change_add(out);
+    kms_change_first(system, &ref);
     system->system = (struct kms_system){.pkrec = created->pkrec, .created_ms = prop->now_ms};
     return QK_OK;
 }
 
 static qk_err change(const struct kms_context *ctx, const struct kms_request *req,
-    const struct kms_records *recs, const struct kms_proposal *prop, struct kms_change *out)
+    const struct kms_records *recs, const struct kms_proposal *prop,
+    const struct kms_decision *decision, struct kms_change *out)
 {
-    if (req->op == KMS_OP_CREATE_USER) return new_user(ctx, req, prop, add(out));
+    if (req->op == KMS_OP_CREATE_KEY) /* Origin EXTERNAL */
+        return decision->spec == NULL ? QK_E_STATE : new_key(ctx, req, prop, decision, NULL, out);
+    if (kms_op_on_material(req->op))
+        return kms_symmetric_change(req, recs->slot[KMS_SLOT_KEY], prop, decision, NULL, out);
+    if (req->op == KMS_OP_CREATE_USER) return new_user(ctx, req, prop, kms_change_add(out));
     if (req->op != KMS_OP_UPDATE_ACCESS_KEY)
-        return change_key(req, recs->slot[KMS_SLOT_KEY], prop, add(out));
+        return change_key(req, recs->slot[KMS_SLOT_KEY], prop, kms_change_add(out));
     const struct kms_record *current = recs->slot[KMS_SLOT_TARGET_CREDENTIAL];
     QK_ENSURE(current != NULL && current->kind == KMS_KIND_CREDENTIAL, QK_E_STATE);
-    struct kms_record *r = add(out);
-    next_version(r, current);
+    struct kms_record *r = kms_change_add(out);
+    kms_change_next(r, current);
     r->credential.active = req->active;
     return QK_OK;
 }
@@ -168,15 +181,19 @@ qk_err kms_transition(const struct kms_context *ctx, const struct kms_request *r
     out->n = 0;
     switch (decision->kind) {
     case KMS_DO_CHANGE:
-        return change(ctx, req, recs, prop, out);
+        return change(ctx, req, recs, prop, decision, out);
     case KMS_DO_ACCESS_KEY:
-        return new_credential(ctx, req, prop, add(out));
+        return new_credential(ctx, req, prop, kms_change_add(out));
     case KMS_DO_CREATE_KEY:
         QK_ENSURE(created != NULL && decision->spec != NULL, QK_E_STATE);
-        return new_key(ctx, req, prop, decision->spec, created, out);
+        return new_key(ctx, req, prop, decision, created, out);
     case KMS_DO_INITIALIZE:
         QK_ENSURE(created != NULL, QK_E_STATE);
         return initialize(ctx, req, prop, created, out);
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
+        QK_ENSURE(created != NULL, QK_E_STATE);
+        return kms_symmetric_change(req, recs->slot[KMS_SLOT_KEY], prop, decision, created, out);
     case KMS_DO_READ:
     case KMS_DO_SIGN:
     case KMS_DO_VERIFY:
@@ -184,31 +201,8 @@ qk_err kms_transition(const struct kms_context *ctx, const struct kms_request *r
     case KMS_DO_DECRYPT:
     case KMS_DO_REENCRYPT:
     case KMS_DO_RANDOM:
-    case KMS_DO_ROTATE:
-    case KMS_DO_IMPORT:
     case KMS_DO_IMPORT_PARAMETERS:
         break;
     }
     return QK_E_STATE;
-}
-
-enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms)
-{
-    bool gone = key->state == KMS_STATE_PENDING_DELETION && key->deletion_ms <= now_ms;
-    return gone ? KMS_DUE_DELETE : KMS_DUE_NOTHING;
-}
-
-qk_err kms_transition_due(const struct kms_record *current, const struct kms_record *version,
-    enum kms_due due, uint64_t now_ms, const struct kms_created *created, struct kms_change *out)
-{
-    (void)version;
-    (void)created;
-    out->n = 0;
-    QK_ENSURE(current->kind == KMS_KIND_KEY && due == KMS_DUE_DELETE, QK_E_STATE);
-    QK_ENSURE(current->key.state == KMS_STATE_PENDING_DELETION, QK_E_STATE);
-    QK_ENSURE(current->key.deletion_ms <= now_ms, QK_E_EARLY);
-    struct kms_record *r = add(out);
-    next_version(r, current);
-    r->key.state = KMS_STATE_DELETED;
-    return QK_OK;
 }

@@ -160,7 +160,8 @@ struct kms_created {
 struct kms_change {
     struct kms_record records[KMS_CHANGE_MAX];
     size_t n;
-    char policy[512]; /* the default policy text */
+    char policy[512];                                        /* the default policy text */
+    uint8_t materials[KMS_MATERIALS_MAX * KMS_MATERIAL_LEN]; /* of Origin EXTERNAL */
 };
 
 /** The one function that makes the next version of a record. Every input is as for kms_decide,

@@ -165,6 +165,7 @@ struct kms_request {
     uint32_t n_bytes;          /* GenerateDataKey*: bytes of the data key, from KeySpec or
                                   NumberOfBytes, 0 if neither, UINT32_MAX if both; GenerateRandom */
     struct qk_bytes pair_spec; /* GenerateDataKeyPair* */
+    bool ignore_ciphertext;    /* Decrypt, ReEncrypt: DryRunModifiers IGNORE_CIPHERTEXT */
     bool recipient;            /* Recipient was given: fails closed */
     bool custom_key_store;     /* GenerateRandom: CustomKeyStoreId was given */
     uint8_t modes;             /* CreateKey: tag qkms:modes; KMS_MODES_FV when absent, 0 if
@@ -202,8 +203,10 @@ struct kms_request {
     bool active;                   /* UpdateAccessKey: Status */
 };
 
-/** For an Encrypt: the JSON body with Plaintext replaced, which is all that nodes see of it.
- *  Appended to out. Only for a body that parsed. QK_E_STATE for other operations. */
+/** For an Encrypt: the JSON body with Plaintext replaced, which is all that nodes see of it: KeyId,
+ *  EncryptionContext, EncryptionAlgorithm and DryRun, nothing else (grant tokens neither, as long
+ * as no grant can be made). Fits WIRE_CALL_CLAIM_MAX. Appended to out. Only for a body that parsed.
+ *  QK_E_STATE for other operations. */
 QK_MUST_USE qk_err kms_claim_make(const struct kms_raw *raw, struct qk_buf *out);
 /** Parse a claim beside a raw request with body_is_hash: Encrypt only, Plaintext exactly the
  *  placeholder (QK_E_MALFORMED as a fault KMSInternalException: the coordinator's doing). Else as

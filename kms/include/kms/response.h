@@ -43,12 +43,14 @@ void kms_answer_rotation_status(const struct kms_key *key, struct qk_buf *out);
 /** RotateKeyOnDemand: {"KeyId"}. */
 void kms_answer_rotate(const struct kms_key *key, struct qk_buf *out);
 /** ListKeyRotations: n VERSION records of key in ascending order of ver; more: as for lists, the
- *  marker names the last one's ver in decimal. all_material as in the request. */
+ *  marker names the last one's ver in decimal. all_material as in the request; without it, what was
+ *  never rotated to is left out here, so that a page may hold less than was asked for. */
 void kms_answer_rotations(const struct kms_key *key, const struct kms_version *const *page,
     size_t n, bool more, bool all_material, struct qk_buf *out);
 void kms_answer_import_parameters(const struct kms_key *key, struct qk_bytes token,
     struct qk_bytes spki, uint64_t valid_to_ms, struct qk_buf *out);
-/** ImportKeyMaterial and DeleteImportedKeyMaterial: {"KeyId","KeyMaterialId"}. */
+/** ImportKeyMaterial and DeleteImportedKeyMaterial: {"KeyId","KeyMaterialId"}. version NULL:
+ * nothing was ever imported (decision.version_record of a Delete that is KMS_DO_READ). */
 void kms_answer_import(
     const struct kms_key *key, const struct kms_version *version, struct qk_buf *out);
 

@@ -90,6 +90,13 @@ qk_err kit_decide(struct kit_world *w, const char *access_key_id, const char *ta
     return err;
 }
 
+/* A new one each time. */
+static void kit_material_id(struct kit_world *w, uint8_t out[static 32])
+{
+    memset(out, 0xa5, 32);
+    qk_put_u32(out, ++w->n_materials);
+}
+
 static qk_err act(struct kit_world *w, const struct kms_request *req,
     const struct kms_records *recs, const struct kms_proposal *prop, const struct kms_decision *d)
 {
@@ -98,6 +105,7 @@ static qk_err act(struct kit_world *w, const struct kms_request *req,
     struct kms_change *change = calloc(1, sizeof *change);
     if (change == NULL) abort();
     if (d->spec != NULL) created.spki = qk_bytes(spki, d->spec->spki_len);
+    kit_material_id(w, created.material_id);
     qk_err err = kms_transition(&w->ctx, req, recs, prop, d, &created, change);
     for (size_t i = 0; err == QK_OK && i < change->n; i++) store(w, &change->records[i]);
     free(change);

@@ -18,6 +18,7 @@ struct kit_world {
     struct kms_stored *items[KIT_ITEMS_MAX]; /* the newest version of each record */
     size_t n;
     uint8_t key_id[16]; /* of the last key made */
+    uint32_t n_materials; /* how many material ids were given out */
     char key[KMS_UUID_LEN + 1];
     char arn[KMS_ARN_MAX];
     struct kms_fault fault; /* of the last refused request */

@@ -205,8 +205,8 @@ QK_TEST(decide, create_key_says_what_is_wrong)
         {"{\"KeySpec\":\"ECC_NIST_P256\",\"KeyUsage\":\"KEY_AGREEMENT\"}",
             "UnsupportedOperationException",
             "KeyUsage KEY_AGREEMENT is not supported by this service."},
-        {"{}", "UnsupportedOperationException",
-            "KeySpec SYMMETRIC_DEFAULT is not supported by this service."},
+        {"{\"KeySpec\":\"RSA_2048\",\"KeyUsage\":\"SIGN_VERIFY\"}",
+            "UnsupportedOperationException", "KeySpec RSA_2048 is not supported by this service."},
         {"{\"KeySpec\":\"ECC_NIST_P256\",\"CustomerMasterKeySpec\":\"ECC_NIST_P256\"}",
             "ValidationException",
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
@@ -238,15 +238,14 @@ QK_TEST(decide, operations_that_are_not_served_say_so_after_validation)
 {
     struct kit_world w;
     kit_world_init(&w);
-    expect(&w, ALICE, "TrentService.GenerateRandom", "{\"NumberOfBytes\":16}",
-        "UnsupportedOperationException",
-        "Operation GenerateRandom is not supported by this service.");
+    expect(&w, ALICE, "TrentService.ListAliases", "{}", "UnsupportedOperationException",
+        "Operation ListAliases is not supported by this service.");
     expect(&w, ALICE, "TrentService.Encrypt", "{\"KeyId\":\"x\",\"Plaintext\":\"\"}",
         "ValidationException",
         "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member "
         "must "
         "have length greater than or equal to 1");
-    expect(&w, "AKIAAAAAAAAAAAAAAAAA", "TrentService.GenerateRandom", "{}",
+    expect(&w, "AKIAAAAAAAAAAAAAAAAA", "TrentService.ListAliases", "{}",
         "UnrecognizedClientException", "The security token included in the request is invalid.");
     kit_world_free(&w);
 }
