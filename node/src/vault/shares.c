@@ -133,22 +133,26 @@ qk_err node_vault_share_load_epoch(struct node_vault *vault, const uint8_t key_i
 }
 
 /* Epochs from..to, and with them the setups that were made for them. Poisoned setups hold no secret
- * and remain as a memory, except when the whole key goes. */
+ * and remain as a memory, except when the whole key goes. Inside a transaction. */
+static qk_err delete_range(
+    struct node_vault *v, const uint8_t *key_id, uint32_t from, uint32_t to, bool whole_key)
+{
+    QK_TRY(DB_RUN(v, "DELETE FROM share WHERE key_id = ? AND epoch BETWEEN ? AND ?",
+        DB_B(key_id, 16), DB_I(from), DB_I(to)));
+    QK_TRY(DB_RUN(v,
+        "DELETE FROM setup WHERE key_id = ? AND epoch BETWEEN ? AND ?"
+        " AND (? OR status <> 3)",
+        DB_B(key_id, 16), DB_I(from), DB_I(to), DB_I(whole_key)));
+    if (!whole_key) return QK_OK;
+    return DB_RUN(v, "DELETE FROM run WHERE key_id = ?", DB_B(key_id, 16));
+}
+
 static qk_err destroy_range(
     struct node_vault *v, const uint8_t *key_id, uint32_t from, uint32_t to, bool whole_key)
 {
     VAULT_ENTER(v);
     QK_TRY(db_begin(v));
-    qk_err err = DB_RUN(v, "DELETE FROM share WHERE key_id = ? AND epoch BETWEEN ? AND ?",
-        DB_B(key_id, 16), DB_I(from), DB_I(to));
-    if (err == QK_OK)
-        err = DB_RUN(v,
-            "DELETE FROM setup WHERE key_id = ? AND epoch BETWEEN ? AND ?"
-            " AND (? OR status <> 3)",
-            DB_B(key_id, 16), DB_I(from), DB_I(to), DB_I(whole_key));
-    if (err == QK_OK && whole_key)
-        err = DB_RUN(v, "DELETE FROM run WHERE key_id = ?", DB_B(key_id, 16));
-    QK_TRY(db_end_change(v, err));
+    QK_TRY(db_end_change(v, delete_range(v, key_id, from, to, whole_key)));
     return db_truncate_log(v);
 }
 
@@ -167,6 +171,18 @@ qk_err node_vault_share_destroy_before(
 qk_err node_vault_share_destroy_all(struct node_vault *vault, const uint8_t key_id[static 16])
 {
     return destroy_range(vault, key_id, 0, UINT32_MAX, true);
+}
+
+qk_err node_vault_share_destroy_keys(
+    struct node_vault *vault, const uint8_t (*key_ids)[16], size_t n)
+{
+    qk_err err = QK_OK;
+    VAULT_ENTER(vault);
+    QK_TRY(db_begin(vault));
+    for (size_t i = 0; i < n && err == QK_OK; i++)
+        err = delete_range(vault, key_ids[i], 0, UINT32_MAX, true);
+    QK_TRY(db_end_change(vault, err));
+    return db_truncate_log(vault);
 }
 
 static qk_err read_info(sqlite3_stmt *st, struct node_share_info *info)

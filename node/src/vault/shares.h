@@ -72,6 +72,9 @@ QK_MUST_USE qk_err node_vault_share_destroy_before(
 /** The same for every epoch of the key, and its settled runs. */
 QK_MUST_USE qk_err node_vault_share_destroy_all(
     struct node_vault *vault, const uint8_t key_id[static 16]);
+/** The same for n keys, in one transaction. */
+QK_MUST_USE qk_err node_vault_share_destroy_keys(
+    struct node_vault *vault, const uint8_t (*key_ids)[16], size_t n);
 
 /** Call each for the epochs of key_id (NULL: of all keys), ascending by key and epoch, until it
  *  returns false. */
