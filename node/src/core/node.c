@@ -7,6 +7,7 @@
 #include "core/calls.h"
 #include "core/channels.h"
 #include "core/daykeys.h"
+#include "core/destroy.h"
 #include "core/epochs.h"
 #include "core/frames.h"
 #include "core/keys.h"
@@ -141,7 +142,7 @@ static qk_err start(
     if (init_vault) return QK_OK;
     QK_TRY(make_parts(node));
     QK_TRY(node_quarantine_load(node));
-    QK_TRY(node_records_resume(node));
+    QK_TRY(node_destroy_resume(node));
     QK_TRY(node_pending_load(node));
     QK_TRY(open_network(node, why, why_len));
     return node_harden_syscalls(node->conf.seccomp_mode);
