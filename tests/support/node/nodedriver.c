@@ -160,6 +160,11 @@ static bool takes_proposal(enum kms_op op)
     case KMS_OP_UPDATE_ACCESS_KEY:
     case KMS_OP_CREATE_USER:
     case KMS_OP_INITIALIZE:
+    case KMS_OP_ENABLE_KEY_ROTATION:
+    case KMS_OP_DISABLE_KEY_ROTATION:
+    case KMS_OP_ROTATE_KEY_ON_DEMAND:
+    case KMS_OP_IMPORT_KEY_MATERIAL:
+    case KMS_OP_DELETE_IMPORTED_KEY_MATERIAL:
         return true;
     default:
         return false;
@@ -236,6 +241,7 @@ void nd_op_free(struct nd_op *op)
     qk_buf_free(&op->body);
     qk_buf_free(&op->encoded);
     qk_buf_free(&op->proposal_bytes);
+    qk_buf_free(&op->claim);
     for (size_t i = 0; i < QK_COUNT(op->answer); i++) nb_answer_free(&op->answer[i]);
     free(op);
 }
@@ -256,8 +262,7 @@ void nd_call(struct nd *d, uint16_t id, const struct wire_call *call, struct nb_
     nb_wait(out);
 }
 
-/* The call again with the records that the node asked for. */
-static bool attach(struct nd *d, const struct nb_answer *need, struct wire_call *call)
+bool nd_attach(struct nd *d, const struct nb_answer *need, struct wire_call *call)
 {
     call->n_records = 0;
     for (uint32_t i = 0; i < need->a.n_refs; i++) {
@@ -281,7 +286,7 @@ bool nd_send(struct nd *d, struct nd_op *op)
         for (int tries = 0; tries < 4 && a->err == QK_OK && a->a.status == WIRE_ANSWER_NEED;
              tries++) {
             struct wire_call again = op->call;
-            if (!attach(d, a, &again)) break;
+            if (!nd_attach(d, a, &again)) break;
             nd_call(d, id, &again, a);
         }
         ok = ok && a->err == QK_OK && a->a.status == WIRE_ANSWER_OK;

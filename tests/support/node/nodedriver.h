@@ -44,6 +44,9 @@ struct nd_op {
     struct kms_ref ids[WIRE_CALL_RECORDS_MAX];
     struct wire_call call;
     struct nb_answer answer[NB_NODES + 1]; /* by node */
+    /* symmetric keys (nodesym.h) */
+    struct qk_buf claim;
+    uint8_t body_hash[32], tk[WIRE_CALL_TICKETS_MAX];
 };
 
 struct nd_signing {
@@ -79,6 +82,8 @@ void nd_op_rest_on(struct nd *d, struct nd_op *op);
 
 /** Send a call to one node and wait. */
 void nd_call(struct nd *d, uint16_t id, const struct wire_call *call, struct nb_answer *out);
+/** Attach the records that the node asked for; false if there are none. */
+bool nd_attach(struct nd *d, const struct nb_answer *need, struct wire_call *call);
 /** Send op to all of its peers (each gets call as it stands), attach records where a node asks for
  *  them, wait. True iff all said OK. */
 bool nd_send(struct nd *d, struct nd_op *op);
