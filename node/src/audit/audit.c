@@ -17,7 +17,7 @@
 /* Locks are taken in the order sync, mutex. Whoever holds sync may sync and rotate; the others wait
  * there and find their entries synced already: entries that come together share one sync.
  *
- * A thread of its own syncs what was written with node_audit_start, so that the writer can bring
+ * A thread of its own syncs what node_audit_hurry names, so that the writer can bring
  * something else to the disk meanwhile. The side file is written after every sync of the log but
  * synced by the timer only: after a loss of power it may name an entry that is not the last. */
 struct node_audit {
@@ -365,18 +365,14 @@ static qk_err write_locked(
     return QK_OK;
 }
 
-static qk_err write_entry(struct node_audit *a, const struct node_audit_entry *entry,
-    uint64_t now_ms, bool start_sync, uint64_t *seq)
+qk_err node_audit_append(
+    struct node_audit *a, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq)
 {
     QK_AUTO_BUF members = QK_BUF(QK_CHAIN_LINE_MAX);
     bool full = false;
     QK_TRY(audit_members(&members, entry));
     (void)pthread_mutex_lock(&a->mutex);
     qk_err err = write_locked(a, qk_buf_view(&members), now_ms, seq, &full);
-    if (err == QK_OK && start_sync) {
-        a->want_seq = *seq;
-        (void)pthread_cond_signal(&a->wanted);
-    }
     (void)pthread_mutex_unlock(&a->mutex);
     QK_TRY(err);
     /* The entry stands; a rotation that fails is the next entry's problem. */
@@ -388,15 +384,19 @@ qk_err node_audit_write(
     struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, bool durable)
 {
     uint64_t seq;
-    QK_TRY(write_entry(audit, entry, now_ms, false, &seq));
+    QK_TRY(node_audit_append(audit, entry, now_ms, &seq));
     if (!durable && audit->policy != NODE_AUDIT_SYNC_ALL) return QK_OK;
     return node_audit_wait(audit, seq);
 }
 
-qk_err node_audit_start(
-    struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq)
+void node_audit_hurry(struct node_audit *audit, uint64_t seq)
 {
-    return write_entry(audit, entry, now_ms, true, seq);
+    (void)pthread_mutex_lock(&audit->mutex);
+    if (seq > audit->want_seq) {
+        audit->want_seq = seq;
+        (void)pthread_cond_signal(&audit->wanted);
+    }
+    (void)pthread_mutex_unlock(&audit->mutex);
 }
 
 void node_audit_head(struct node_audit *audit, struct qk_chain_head *out)

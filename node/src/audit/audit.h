@@ -64,10 +64,12 @@ void node_audit_close(struct node_audit *audit);
  *  so the operation that it is about must be refused. */
 QK_MUST_USE qk_err node_audit_write(
     struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, bool durable);
-/** Append one entry and have it synced in the background; seq names it for node_audit_wait. For
- * what must be on disk together with something else that is slow: the two go side by side. */
-QK_MUST_USE qk_err node_audit_start(
+/** Append one entry; seq names it for the two below. For what must be on disk together with
+ * something else that is slow: hurry, write the other, wait, and the two go side by side. */
+QK_MUST_USE qk_err node_audit_append(
     struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq);
+/** Have the entries up to seq synced in the background. */
+void node_audit_hurry(struct node_audit *audit, uint64_t seq);
 /** Return once the entry seq is on disk. QK_E_IO: it may not be. */
 QK_MUST_USE qk_err node_audit_wait(struct node_audit *audit, uint64_t seq);
 /** Sync what was written; call from a timer about once a second. */

@@ -93,7 +93,7 @@ qk_err node_op_audit_ahead(struct node_op *op)
     char key[KMS_UUID_LEN + 1];
     struct node_audit_entry entry;
     entry_of(op, WIRE_ANSWER_OK, key, &entry);
-    return node_audit_start(op->node->audit, &entry, qk_now_ms(), &op->audit_seq);
+    return node_audit_append(op->node->audit, &entry, qk_now_ms(), &op->audit_seq);
 }
 
 /* One audit entry for every decision; QK_E_IO means that the operation must not be answered. */
@@ -151,14 +151,21 @@ static void serve_op(struct node_op *op)
 
 static void serve_publish(struct node_op *op)
 {
-    op->answer.status = WIRE_ANSWER_OK;
-    for (uint32_t i = 0; i < op->call.n_records; i++) {
-        qk_err err = node_record_accept(op->node, op->call.records[i], NEWS_PATIENCE_MS);
-        if (err == QK_OK || err == QK_E_DENIED) continue; /* an older version is no news */
-        bool ours = err >= 500;
-        (void)node_op_stop(op, ours ? WIRE_ANSWER_RETRY : WIRE_ANSWER_REFUSED, qk_err_name(err));
-        return;
+    struct node_known *news[WIRE_CALL_RECORDS_MAX] = {NULL};
+    size_t n = 0;
+    qk_err bad = QK_OK;
+    for (uint32_t i = 0; i < op->call.n_records && bad == QK_OK; i++) {
+        qk_err err = node_record_learn(op->node, op->call.records[i], &news[n]);
+        if (err == QK_OK) n++;
+        if (err != QK_OK && err != QK_E_DENIED) bad = err; /* an older version is no news */
     }
+    qk_err err = node_records_keep(op->node, news, n, NEWS_PATIENCE_MS);
+    for (size_t i = 0; i < n; i++) node_known_put(op->node, news[i]);
+    if (bad == QK_OK) bad = err;
+    op->answer.status = WIRE_ANSWER_OK;
+    if (bad == QK_OK) return;
+    bool ours = bad >= 500;
+    (void)node_op_stop(op, ours ? WIRE_ANSWER_RETRY : WIRE_ANSWER_REFUSED, qk_err_name(bad));
 }
 
 struct fetching {
@@ -271,18 +278,22 @@ static bool in_quarantine(struct node_op *op)
     return true;
 }
 
-/* From the decoded call to the answer. */
-static void work_on(struct node_op *op)
+/* From the decoded call to an answer that may leave once node_commit and end_work are through. */
+static void begin_work(struct node_op *op)
 {
-    uint64_t from = qk_mono_ms();
+    op->from_ms = qk_mono_ms();
     if (op->turned_away != NULL)
         (void)node_op_stop(op, WIRE_ANSWER_REFUSED, op->turned_away);
     else if (!in_quarantine(op))
         serve_kind(op);
+}
+
+static void end_work(struct node_op *op)
+{
     (void)in_quarantine(op); /* it may have begun while this was served */
     bool decided = op->call.kind == WIRE_CALL_OP || op->call.kind == WIRE_CALL_DUE ||
                    op->answer.status == WIRE_ANSWER_REFUSED;
-    if (decided && audit(op, qk_mono_ms() - from) != QK_OK) {
+    if (decided && audit(op, qk_mono_ms() - op->from_ms) != QK_OK) {
         memset(&op->answer, 0, sizeof op->answer); /* what is not logged does not happen */
         (void)node_op_stop(op, WIRE_ANSWER_RETRY, "the audit log cannot be written");
     }
@@ -291,7 +302,9 @@ static void work_on(struct node_op *op)
 static void serve(void *arg)
 {
     struct node_op *op = arg;
-    work_on(op);
+    begin_work(op);
+    if (node_commit_wanted(op)) node_commit(&op, 1);
+    end_work(op);
     answer(op);
     op->node->serving--;
     node_op_clear(op);
@@ -348,7 +361,8 @@ static void op_init(
 
 /* ---- bundles ---- */
 
-/* Calls that came together; one thread works through them and answers all at once. */
+/* Calls that came together; one thread works through them and answers all at once. What they have
+ * to write goes to the disk together. */
 struct bundle {
     struct node *node;
     struct wire_caller caller;
@@ -356,38 +370,71 @@ struct bundle {
     struct qk_buf frame;
     struct qk_bytes items[WIRE_BUNDLE_MAX];
     size_t n;
-    struct node_op op; /* the one being served */
+    struct node_op *ops[WIRE_BUNDLE_MAX]; /* being served; NULL: answered */
+    struct qk_buf answers[WIRE_BUNDLE_MAX];
 };
 
 static void bundle_free(struct bundle *b)
 {
+    for (size_t i = 0; i < b->n; i++) qk_buf_free(&b->answers[i]);
     qk_buf_free(&b->frame);
     free(b);
 }
 
-/* An answer that does not fit is left out: its caller asks again, alone. */
-static void add_answer(struct qk_buf *out, const struct node_op *op)
+static void end_item(struct bundle *b, size_t i)
 {
-    QK_AUTO_BUF one = QK_BUF(WIRE_CALL_MAX);
-    wire_answer_encode(&one, &op->answer);
-    bool fits = one.err == QK_OK && out->len + one.len + WIRE_BUNDLE_MAX * 16 <= WIRE_CALL_MAX;
-    qk_pack_bin(out, fits ? qk_buf_view(&one) : qk_bytes(NULL, 0));
+    struct node_op *op = b->ops[i];
+    if (op->from_ms > 0) end_work(op);
+    if (!op->silent) wire_answer_encode(&b->answers[i], &op->answer);
+    node_op_clear(op);
+    free(op);
+    b->ops[i] = NULL;
+}
+
+static void begin_item(struct bundle *b, size_t i)
+{
+    struct node_op *op = b->ops[i] = malloc(sizeof *op);
+    b->answers[i] = (struct qk_buf)QK_BUF_SECRET(WIRE_CALL_MAX);
+    if (op == NULL) return; /* no answer: its caller asks again */
+    op_init(op, b->node, &b->caller, b->items[i]);
+    if (b->node->stopping)
+        (void)node_op_stop(op, WIRE_ANSWER_RETRY, "stopping");
+    else
+        begin_work(op);
+    if (!node_commit_wanted(op)) end_item(b, i);
+}
+
+static void serve_items(struct bundle *b)
+{
+    struct node_op *writers[WIRE_BUNDLE_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        begin_item(b, i);
+        if (b->ops[i] != NULL) writers[n++] = b->ops[i];
+    }
+    if (n > 0) node_commit(writers, n);
+    for (size_t i = 0; i < b->n; i++)
+        if (b->ops[i] != NULL) end_item(b, i);
+}
+
+/* An answer that does not fit is left out: its caller asks again, alone. */
+static void add_answers(struct qk_buf *out, const struct bundle *b)
+{
+    qk_pack_array(out, (uint32_t)b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        const struct qk_buf *one = &b->answers[i];
+        bool fits =
+            one->err == QK_OK && out->len + one->len + WIRE_BUNDLE_MAX * 16 <= WIRE_CALL_MAX;
+        qk_pack_bin(out, fits ? qk_buf_view(one) : qk_bytes(NULL, 0));
+    }
 }
 
 static void serve_bundle(void *arg)
 {
     struct bundle *b = arg;
-    QK_AUTO_BUF out = QK_BUF(WIRE_CALL_MAX);
-    qk_pack_array(&out, (uint32_t)b->n);
-    for (size_t i = 0; i < b->n; i++) {
-        op_init(&b->op, b->node, &b->caller, b->items[i]);
-        if (b->node->stopping)
-            (void)node_op_stop(&b->op, WIRE_ANSWER_RETRY, "stopping");
-        else
-            work_on(&b->op);
-        add_answer(&out, &b->op);
-        node_op_clear(&b->op);
-    }
+    QK_AUTO_BUF out = QK_BUF_SECRET(WIRE_CALL_MAX);
+    serve_items(b);
+    add_answers(&out, b);
     qk_err err = out.err;
     if (err == QK_OK)
         err = wire_reply_send(b->reply, qk_buf_view(&out));
@@ -402,13 +449,12 @@ static void serve_bundle(void *arg)
 static qk_err take_bundle(struct node *node, const struct wire_caller *caller,
     struct qk_bytes bytes, struct wire_reply *reply)
 {
-    struct bundle *b = malloc(sizeof *b);
+    struct bundle *b = calloc(1, sizeof *b);
     QK_ENSURE(b != NULL, QK_E_NOMEM);
     b->node = node;
     b->caller = *caller;
     b->reply = reply;
-    b->n = 0;
-    b->frame = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    b->frame = (struct qk_buf)QK_BUF_SECRET(WIRE_CALL_MAX);
     qk_buf_add(&b->frame, bytes.p, bytes.len);
     qk_err err = b->frame.err;
     if (err == QK_OK) err = wire_bundle_decode(qk_buf_view(&b->frame), b->items, &b->n);

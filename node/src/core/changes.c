@@ -25,7 +25,23 @@ static uint64_t hold_ms(const struct node *node, const struct kms_record *r)
     return picked && r->version == 1 ? UINT64_MAX : (uint64_t)node->conf.promise_hold_ms;
 }
 
-/* Promise one record and append encoding and signature to op->out. */
+static void promise_later(struct node_op *op, const struct kms_record *r,
+    const uint8_t sig[static WIRE_SIG_LEN], const struct signing *where, bool added)
+{
+    struct node_later_promise *l = &op->later.promises[op->later.n_promises++];
+    *l = (struct node_later_promise){.p = {.kind = (uint8_t)r->kind,
+                                         .version = r->version,
+                                         .now_ms = qk_now_ms(),
+                                         .hold_ms = hold_ms(op->node, r)},
+        .record_at = where->record_at,
+        .record_len = where->record_len,
+        .added = added};
+    memcpy(l->p.hash, r->hash, 32);
+    memcpy(l->id, r->id, sizeof l->id);
+    memcpy(l->sig, sig, sizeof l->sig);
+}
+
+/* Append encoding and signature to op->out, and have the promise written before they leave. */
 static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signing *where)
 {
     struct node *node = op->node;
@@ -35,19 +51,10 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
     where->record_len = op->out.len - where->record_at;
     QK_TRY(kms_cert_message(r, msg));
     QK_TRY(wire_seen_sign(node->cluster->seen, node->identity, QK_BYTES(msg), sig));
-    struct node_promise p = {.kind = (uint8_t)r->kind,
-        .id = qk_str(r->id),
-        .version = r->version,
-        .record = qk_bytes(op->out.p + where->record_at, where->record_len),
-        .sig = QK_BYTES(sig),
-        .now_ms = qk_now_ms(),
-        .hold_ms = hold_ms(node, r)};
-    memcpy(p.hash, r->hash, 32);
     bool added;
-    QK_TRY(node_pending_sign(node, r, p.record, sig, &added));
-    qk_err err = node_vault_promise(node->vault, &p); /* before the signature leaves */
-    if (err != QK_OK && added) node_pending_withdraw(node, r);
-    QK_TRY(err);
+    QK_TRY(node_pending_sign(
+        node, r, qk_bytes(op->out.p + where->record_at, where->record_len), sig, &added));
+    promise_later(op, r, sig, where, added);
     where->sig_at = op->out.len;
     qk_buf_add(&op->out, sig, sizeof sig);
     return op->out.err;
@@ -56,7 +63,7 @@ static qk_err sign_record(struct node_op *op, struct kms_record *r, struct signi
 static qk_err sign_all(struct node_op *op, struct kms_record *records, size_t n)
 {
     struct signing where[KMS_CHANGE_MAX];
-    QK_ENSURE(n <= KMS_CHANGE_MAX, QK_E_STATE);
+    QK_ENSURE(op->later.n_promises + n <= KMS_CHANGE_MAX, QK_E_STATE);
     QK_TRY(node_op_audit_ahead(op));
     for (size_t i = 0; i < n; i++) QK_TRY(sign_record(op, &records[i], &where[i]));
     for (size_t i = 0; i < n; i++) /* views only now: op->out has stopped growing */
@@ -170,16 +177,18 @@ static qk_err access_key(struct node_op *op)
     return err;
 }
 
-static void finish(struct node_op *op, qk_err err)
+void node_change_failed(struct node_op *op, qk_err err)
 {
-    if (err == QK_OK) {
-        op->answer.status = WIRE_ANSWER_OK;
-        return;
-    }
     op->answer.n_signed = 0;
     op->answer.sealed = qk_bytes(NULL, 0);
     (void)node_op_stop(op, WIRE_ANSWER_RETRY,
         err == QK_E_CONFLICT ? "another change of this record is under way" : qk_err_name(err));
+}
+
+static void finish(struct node_op *op, qk_err err)
+{
+    if (err != QK_OK) node_change_failed(op, err);
+    if (err == QK_OK) op->answer.status = WIRE_ANSWER_OK;
 }
 
 void node_change(struct node_op *op)

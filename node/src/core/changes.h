@@ -5,9 +5,14 @@
 #include "core/guard.h"
 
 /** Make the new record versions that op->decision asks for (generating a key first where it says
- *  so), promise them durably, sign them into the answer. The guard has passed. Blocking. */
+ *  so), sign them into the answer, leave the promises to node_commit. The guard has passed.
+ *  Blocking. */
 void node_change(struct node_op *op);
-/** DUE: sign the end of a key whose deletion date has come by this node's own clock. */
+/** DUE: sign what is due by this node's own clock: the end of a key, a rotation, the expiry of
+ *  imported material. Blocking. */
 void node_change_due(struct node_op *op);
+
+/** What op was to promise cannot be promised: no signature in its answer, which becomes RETRY. */
+void node_change_failed(struct node_op *op, qk_err err);
 
 #endif

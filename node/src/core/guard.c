@@ -28,6 +28,7 @@ void node_op_clear(struct node_op *op)
 {
     if (op->req_parsed) kms_request_free(&op->req);
     for (size_t i = 0; i < KMS_SLOT_COUNT; i++) node_known_put(op->node, op->known[i]);
+    node_later_clear(op->node, &op->later);
     qk_buf_free(&op->frame);
     qk_buf_free(&op->out);
     qk_buf_free(&op->sealed);
@@ -44,6 +45,17 @@ static const struct wire_ref *find_ref(const struct wire_call *call, uint8_t kin
     return NULL;
 }
 
+/* A change writes something before it is answered: what it learns goes to the disk with that. */
+static qk_err accept(struct node_op *op, struct qk_bytes certified)
+{
+    struct node_later *l = &op->later;
+    if (!op->has_prop || l->n_learnt == NODE_LEARNT_MAX)
+        return node_record_accept(op->node, certified, 0);
+    QK_TRY(node_record_learn(op->node, certified, &l->learnt[l->n_learnt]));
+    l->n_learnt++;
+    return QK_OK;
+}
+
 /* Take in the attached record that is (kind, id), if there is one. */
 static qk_err accept_attached(struct node_op *op, uint8_t kind, const char *id)
 {
@@ -55,7 +67,7 @@ static qk_err accept_attached(struct node_op *op, uint8_t kind, const char *id)
             kms_record_decode(record, &r) != QK_OK)
             return QK_E_MALFORMED;
         if (r.kind != (enum kms_kind)kind || strcmp(r.id, id) != 0) continue;
-        return node_record_accept(op->node, op->call.records[i], 0);
+        return accept(op, op->call.records[i]);
     }
     return QK_E_NOT_FOUND;
 }

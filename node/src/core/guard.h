@@ -6,6 +6,7 @@
 #ifndef NODE_CORE_GUARD_H
 #define NODE_CORE_GUARD_H
 
+#include "core/commit.h"
 #include "core/node.h"
 #include "core/records.h"
 #include "kms/decide.h"
@@ -38,7 +39,9 @@ struct node_op {
     char principal[KMS_ARN_MAX]; /* ARN of the caller, or "operator:NAME"; until known
                                   * whoever sent the call: "coordinator:NAME", "node:ID" */
 
+    uint64_t from_ms;   /* qk_mono_ms when work began; 0: it did not */
     uint64_t audit_seq; /* not 0: this decision is in the audit log already */
+    struct node_later later;
     struct wire_answer answer;
     struct qk_buf out; /* what the answer's views point into */
     struct qk_buf sealed;
@@ -65,7 +68,7 @@ enum node_verdict node_op_fault(struct node_op *op);
 enum node_verdict node_op_stop(struct node_op *op, enum wire_answer_status status, const char *why);
 void node_op_clear(struct node_op *op);
 /** Log that the request is allowed, before it is carried out: then the log and what the operation
- *  writes reach the disk side by side. If it fails after all, a second entry says so. */
+ *  writes reach the disk side by side (commit.h). If it fails after all, a second entry says so. */
 QK_MUST_USE qk_err node_op_audit_ahead(struct node_op *op);
 
 /** Does the call rest on this version of (kind, id)? Compares what the coordinator says with what

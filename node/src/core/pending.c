@@ -188,13 +188,14 @@ qk_err node_pending_sign(struct node *node, const struct kms_record *r, struct q
     return err;
 }
 
-static void drop_if(struct node_pending *p, const struct kms_record *r, bool exactly)
+/* Changes with this hash; NULL: those of r's record up to its version. */
+static void drop_if(struct node_pending *p, const struct kms_record *r, const uint8_t *hash)
 {
     pthread_mutex_lock(&p->lock);
     for (struct change **at = &p->list; *at != NULL;) {
         struct change *c = *at;
-        bool gone = exactly ? memcmp(c->hash, r->hash, 32) == 0
-                            : about(c, r->kind, r->id) && c->version <= r->version;
+        bool gone = hash != NULL ? memcmp(c->hash, hash, 32) == 0
+                                 : about(c, r->kind, r->id) && c->version <= r->version;
         if (gone)
             drop(p, at);
         else
@@ -203,14 +204,14 @@ static void drop_if(struct node_pending *p, const struct kms_record *r, bool exa
     pthread_mutex_unlock(&p->lock);
 }
 
-void node_pending_withdraw(struct node *node, const struct kms_record *r)
+void node_pending_withdraw(struct node *node, const uint8_t hash[static 32])
 {
-    drop_if(node->pending, r, true);
+    drop_if(node->pending, NULL, hash);
 }
 
 void node_pending_settle(struct node *node, const struct kms_record *certified)
 {
-    drop_if(node->pending, certified, false);
+    drop_if(node->pending, certified, NULL);
 }
 
 bool node_pending_forbids(struct node *node, enum kms_kind kind, const char *id)

@@ -37,7 +37,7 @@ QK_MUST_USE qk_err node_pending_load(struct node *node);
  *  QK_E_CONFLICT: another next version was signed and is open; QK_E_BUSY: too many are open. */
 QK_MUST_USE qk_err node_pending_sign(struct node *node, const struct kms_record *r,
     struct qk_bytes encoding, const uint8_t sig[static WIRE_SIG_LEN], bool *added);
-void node_pending_withdraw(struct node *node, const struct kms_record *r);
+void node_pending_withdraw(struct node *node, const uint8_t hash[static 32]);
 /** Has this node signed the end of what (kind, id) allows now? Then it must not be used. */
 bool node_pending_forbids(struct node *node, enum kms_kind kind, const char *id);
 /** A certified version is known. */

@@ -2,26 +2,28 @@
 
 #include <stdlib.h>
 #include "qk/clock.h"
+#include "core/destroy.h"
 #include "core/evidence.h"
-#include "core/keys.h"
 #include "core/pending.h"
-#include "core/presigs.h"
+#include "wire/calls.h"
 #include "vault/records.h"
-#include "vault/shares.h"
 
-enum { CACHE_MAX = 1024 };
+enum { CACHE_MAX = 1024, BUCKETS = 1024 };
 
 struct node_record_cache {
     pthread_mutex_t lock;
-    struct node_known *list;
-    size_t n;
-    uint64_t clock;
+    struct qk_lru lru;
 };
 
 qk_err node_records_new(struct node_record_cache **out)
 {
     struct node_record_cache *c = calloc(1, sizeof *c);
     QK_ENSURE(c != NULL, QK_E_NOMEM);
+    qk_err err = qk_lru_init(&c->lru, BUCKETS);
+    if (err != QK_OK) {
+        free(c);
+        return err;
+    }
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return QK_OK;
@@ -34,14 +36,20 @@ static void known_free(struct node_known *known)
     free(known);
 }
 
+static struct node_known *known_of(struct qk_lru_item *item)
+{
+    return QK_LRU_OF(item, struct node_known, item);
+}
+
 void node_records_free(struct node_record_cache *c)
 {
     if (c == NULL) return;
-    while (c->list != NULL) {
-        struct node_known *known = c->list;
-        c->list = known->next;
+    while (c->lru.oldest != NULL) {
+        struct node_known *known = known_of(c->lru.oldest);
+        qk_lru_remove(&c->lru, &known->item);
         known_free(known);
     }
+    qk_lru_free(&c->lru);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -68,49 +76,60 @@ static qk_err verify_certified(struct node *node, struct qk_bytes certified, str
 
 /* ---- the cache ---- */
 
+struct name {
+    enum kms_kind kind;
+    const char *id;
+};
+
+static bool is_named(const struct qk_lru_item *item, const void *key)
+{
+    const struct node_known *k =
+        (const void *)((const char *)item - offsetof(struct node_known, item));
+    const struct name *name = key;
+    return k->stored.r.kind == name->kind && strcmp(k->stored.r.id, name->id) == 0;
+}
+
+static uint32_t hash_of(enum kms_kind kind, const char *id)
+{
+    return qk_lru_hash((uint32_t)kind, qk_str(id));
+}
+
 static struct node_known *find(struct node_record_cache *c, enum kms_kind kind, const char *id)
 {
-    for (struct node_known *k = c->list; k != NULL; k = k->next)
-        if (k->stored.r.kind == kind && strcmp(k->stored.r.id, id) == 0) return k;
-    return NULL;
+    struct name name = {kind, id};
+    return known_of(qk_lru_find(&c->lru, hash_of(kind, id), is_named, &name));
 }
 
 static void drop(struct node_record_cache *c, struct node_known *known)
 {
-    struct node_known **at = &c->list;
-    while (*at != known) at = &(*at)->next;
-    *at = known->next;
-    c->n--;
+    qk_lru_remove(&c->lru, &known->item);
     known->dropped = true;
     if (known->refs == 0) known_free(known);
 }
 
 static void evict_oldest(struct node_record_cache *c)
 {
-    struct node_known *oldest = NULL;
-    for (struct node_known *k = c->list; k != NULL; k = k->next)
-        if (k->refs == 0 && (oldest == NULL || k->used < oldest->used)) oldest = k;
-    if (oldest != NULL) drop(c, oldest);
+    struct qk_lru_item *oldest = c->lru.oldest;
+    while (oldest != NULL && known_of(oldest)->refs > 0) oldest = oldest->newer;
+    if (oldest != NULL) drop(c, known_of(oldest));
 }
 
 /* Put known in, replacing an older version; with a reference for the caller. Never replaces a
  * newer one: then that one is returned. */
 static struct node_known *insert(struct node_record_cache *c, struct node_known *known)
 {
+    const struct kms_record *r = &known->stored.r;
     pthread_mutex_lock(&c->lock);
-    struct node_known *old = find(c, known->stored.r.kind, known->stored.r.id);
-    if (old != NULL && old->stored.r.version >= known->stored.r.version) {
+    struct node_known *old = find(c, r->kind, r->id);
+    if (old != NULL && old->stored.r.version >= r->version) {
         known_free(known);
         known = old;
     } else {
         if (old != NULL) drop(c, old);
-        if (c->n >= CACHE_MAX) evict_oldest(c);
-        known->next = c->list;
-        c->list = known;
-        c->n++;
+        if (c->lru.n >= CACHE_MAX) evict_oldest(c);
+        qk_lru_add(&c->lru, &known->item, hash_of(r->kind, r->id));
     }
     known->refs++;
-    known->used = ++c->clock;
     pthread_mutex_unlock(&c->lock);
     return known;
 }
@@ -143,10 +162,7 @@ qk_err node_known_get(
     struct node_record_cache *c = node->records;
     pthread_mutex_lock(&c->lock);
     struct node_known *known = find(c, kind, id);
-    if (known != NULL) {
-        known->refs++;
-        known->used = ++c->clock;
-    }
+    if (known != NULL) known->refs++;
     pthread_mutex_unlock(&c->lock);
     if (known == NULL) {
         known = calloc(1, sizeof *known);
@@ -156,6 +172,7 @@ qk_err node_known_get(
             known_free(known);
             return err;
         }
+        known->on_disk = !node_destroys(&known->stored.r);
         known = insert(c, known);
     }
     *out = known;
@@ -178,18 +195,6 @@ static void audit_record(struct node *node, const struct kms_record *r, const ch
     node_evidence(node, &entry, true);
 }
 
-/* The end of a key: everything this node holds of it goes. Idempotent; repeated whenever the record
- * is seen again and at every start, so a crash in between costs nothing. */
-static qk_err destroy_key(struct node *node, const struct kms_record *r)
-{
-    qk_err err = node_vault_share_destroy_all(node->vault, r->key.key_id);
-    node_keys_drop(node, r->key.key_id); /* after the vault: nobody can open it again */
-    node_presigs_burn_key(node, r->key.key_id);
-    QK_TRY(err);
-    audit_record(node, r, "key.destroyed", NODE_AUDIT_INFO, NULL);
-    return QK_OK;
-}
-
 /* Is r newer than what this node holds, or the same? The version after ours must name ours as the
  * one before it. */
 static qk_err check_follows(struct node *node, const struct kms_record *r)
@@ -206,19 +211,7 @@ static qk_err check_follows(struct node *node, const struct kms_record *r)
     return err;
 }
 
-static qk_err store(struct node *node, const struct node_known *known, unsigned patience_ms)
-{
-    const struct kms_record *r = &known->stored.r;
-    struct node_record row = {.kind = (uint8_t)r->kind,
-        .id = qk_str(r->id),
-        .version = r->version,
-        .record = qk_buf_view(&known->stored.bytes),
-        .cert = qk_buf_view(&known->certified)};
-    memcpy(row.hash, r->hash, 32);
-    return node_vault_record_put(node->vault, &row, patience_ms);
-}
-
-qk_err node_record_accept(struct node *node, struct qk_bytes certified, unsigned patience_ms)
+qk_err node_record_learn(struct node *node, struct qk_bytes certified, struct node_known **out)
 {
     struct node_known *known = calloc(1, sizeof *known);
     QK_ENSURE(known != NULL, QK_E_NOMEM);
@@ -232,62 +225,60 @@ qk_err node_record_accept(struct node *node, struct qk_bytes certified, unsigned
         return err;
     }
     /* In force at once, acknowledged when on disk: it is the truth whatever becomes of the disk. */
-    known = insert(node->records, known);
-    err = store(node, known, patience_ms);
+    *out = insert(node->records, known);
+    node_pending_settle(node, &(*out)->stored.r);
+    return QK_OK;
+}
+
+void node_known_row(const struct node_known *known, struct node_record *row)
+{
     const struct kms_record *r = &known->stored.r;
-    node_pending_settle(node, r);
-    bool end = err == QK_OK && r->kind == KMS_KIND_KEY && r->key.state == KMS_STATE_DELETED;
-    if (end) err = destroy_key(node, r);
-    node_known_put(node, known);
-    return err;
+    *row = (struct node_record){.kind = (uint8_t)r->kind,
+        .id = qk_str(r->id),
+        .version = r->version,
+        .record = qk_buf_view(&known->stored.bytes),
+        .cert = qk_buf_view(&known->certified)};
+    memcpy(row->hash, r->hash, 32);
 }
 
-/* ---- start-up ---- */
-
-struct held {
-    uint8_t (*id)[16];
-    size_t n, cap;
-    bool lost; /* out of memory */
-};
-
-static bool note_held(void *arg, const struct node_share_info *info)
+qk_err node_known_written(struct node *node, struct node_known *known, qk_err err)
 {
-    struct held *h = arg;
-    if (h->n == h->cap) {
-        size_t cap = h->cap == 0 ? 64 : 2 * h->cap;
-        void *more = realloc(h->id, cap * sizeof *h->id);
-        h->lost = more == NULL;
-        if (h->lost) return false;
-        h->id = more;
-        h->cap = cap;
-    }
-    memcpy(h->id[h->n++], info->key_id, 16);
-    return true;
-}
-
-static qk_err destroy_if_deleted(struct node *node, const uint8_t key_id[static 16])
-{
-    char id[KMS_UUID_LEN + 1];
-    struct node_known *known;
-    kms_uuid_text(key_id, id);
-    qk_err err = node_known_get(node, KMS_KIND_KEY, id, &known);
-    if (err == QK_E_NOT_FOUND) return QK_OK; /* the system key; a key not yet announced */
-    if (err == QK_E_CORRUPT) {               /* nothing rests on it: requests for it are refused */
-        qk_log(QK_ERROR, "record.corrupt", QK_F_STR("id", id));
-        return QK_OK;
-    }
+    const struct kms_record *r = &known->stored.r;
+    if (err == QK_E_DENIED) err = QK_OK; /* a newer version came first */
     QK_TRY(err);
-    if (known->stored.r.key.state == KMS_STATE_DELETED) err = destroy_key(node, &known->stored.r);
-    node_known_put(node, known);
-    return err;
+    if (node_destroys(r)) QK_TRY(node_destroy(node, r));
+    known->on_disk = true;
+    return QK_OK;
 }
 
-qk_err node_records_resume(struct node *node)
+qk_err node_records_keep(
+    struct node *node, struct node_known *const *known, size_t n, unsigned patience_ms)
 {
-    struct held h = {.n = 0};
-    qk_err err = node_vault_share_list(node->vault, NULL, note_held, &h);
-    if (h.lost) err = QK_E_NOMEM;
-    for (size_t i = 0; err == QK_OK && i < h.n; i++) err = destroy_if_deleted(node, h.id[i]);
-    free(h.id);
+    struct node_record rows[WIRE_CALL_RECORDS_MAX];
+    struct node_write writes[WIRE_CALL_RECORDS_MAX];
+    struct node_known *of[WIRE_CALL_RECORDS_MAX];
+    size_t n_writes = 0;
+    QK_ENSURE(n <= WIRE_CALL_RECORDS_MAX, QK_E_STATE);
+    for (size_t i = 0; i < n; i++) {
+        if (known[i]->on_disk) continue;
+        node_known_row(known[i], &rows[n_writes]);
+        writes[n_writes] = (struct node_write){.record = &rows[n_writes]};
+        of[n_writes++] = known[i];
+    }
+    node_vault_write(node->vault, writes, n_writes, patience_ms);
+    qk_err first = QK_OK;
+    for (size_t i = 0; i < n_writes; i++) {
+        qk_err err = node_known_written(node, of[i], writes[i].err);
+        if (first == QK_OK) first = err;
+    }
+    return first;
+}
+
+qk_err node_record_accept(struct node *node, struct qk_bytes certified, unsigned patience_ms)
+{
+    struct node_known *known;
+    QK_TRY(node_record_learn(node, certified, &known));
+    qk_err err = node_records_keep(node, &known, 1, patience_ms);
+    node_known_put(node, known);
     return err;
 }

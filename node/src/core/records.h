@@ -9,15 +9,17 @@
 #include "core/node.h"
 #include "kms/cert.h"
 #include "kms/record.h"
+#include "qk/lru.h"
+#include "vault/records.h"
 
 /** A decoded record. Read-only, reference counted. */
 struct node_known {
     struct kms_stored stored;
     struct qk_buf certified; /* record with certificate, as sent */
-    unsigned refs;           /* private */
-    uint64_t used;           /* private */
-    struct node_known *next; /* private */
-    bool dropped;            /* private */
+    struct qk_lru_item item; /* private, as all that follows */
+    unsigned refs;
+    bool dropped;
+    _Atomic bool on_disk;
 };
 
 QK_MUST_USE qk_err node_records_new(struct node_record_cache **out);
@@ -39,9 +41,18 @@ void node_known_put(struct node *node, struct node_known *known);
 QK_MUST_USE qk_err node_record_accept(
     struct node *node, struct qk_bytes certified, unsigned patience_ms);
 
-/** At start, before anything is served: destroy what is still held of keys whose Deleted version
- * this node has. It had stored that version and was stopped before the rest. */
-QK_MUST_USE qk_err node_records_resume(struct node *node);
+/** The first half of node_record_accept: verified and in force, not yet on the disk. Errors as
+ * there. Pair *out with node_known_put. */
+QK_MUST_USE qk_err node_record_learn(
+    struct node *node, struct qk_bytes certified, struct node_known **out);
+/** The second half, for several with one sync. The first error. */
+QK_MUST_USE qk_err node_records_keep(
+    struct node *node, struct node_known *const *known, size_t n, unsigned patience_ms);
+/** The same for one who writes himself (commit.h): views into known, which outlives row; and after
+ *  the write, which ended with err. Returns err, or that of what the record demands (a Deleted
+ *  key's shares are destroyed). */
+void node_known_row(const struct node_known *known, struct node_record *row);
+QK_MUST_USE qk_err node_known_written(struct node *node, struct node_known *known, qk_err err);
 
 /** kms_cert_verify_fn with the cluster's node keys; arg is the node. */
 qk_err node_cert_verify(
