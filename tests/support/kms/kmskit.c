@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "qktest/qktest.h"
 
 /* Counts up: tests are deterministic. */
 static qk_err counting_fill(struct qk_rng *rng, uint8_t *out, size_t len)
@@ -120,7 +121,7 @@ static qk_err run(struct kit_world *w, const char *access_key_id, const char *ta
     struct kms_decision d;
     QK_TRY(kit_decide(w, access_key_id, target, body, &req, &recs, prop, &d));
     qk_err err = d.kind == KMS_DO_READ ? QK_OK : act(w, &req, &recs, prop, &d);
-    if (err == QK_OK && d.kind == KMS_DO_CREATE_KEY) {
+    if (err == QK_OK && req.op == KMS_OP_CREATE_KEY) {
         memcpy(w->key_id, prop->key_id, sizeof w->key_id);
         kms_uuid_text(w->key_id, w->key);
         kms_key_arn(KIT_REGION, KIT_ACCOUNT, w->key_id, w->arn);
@@ -183,8 +184,100 @@ void kit_world_free(struct kit_world *w)
 
 const char *kit_body(struct kit_world *w, const char *fmt)
 {
-    static char body[1024];
+    static char body[32768];
     const char *at = strstr(fmt, "%s");
     snprintf(body, sizeof body, "%.*s%s%s", (int)(at - fmt), fmt, w->key, at + 2);
     return body;
+}
+
+struct kms_record *kit_version(struct kit_world *w, uint32_t ver)
+{
+    struct kms_ref ref;
+    kms_ref_version(w->key_id, ver, &ref);
+    return kit_find(w, &ref);
+}
+
+void kit_symmetric(struct kit_world *w, const char *body)
+{
+    must(kit_do(w, KIT_ALICE, "TrentService.CreateKey", body));
+}
+
+const char *kit_blob(const uint8_t key_id[static 16], uint32_t ver, size_t len)
+{
+    static char text[8400];
+    struct qk_buf raw = QK_BUF(6200), b64 = QK_BUF(sizeof text - 1);
+    qk_buf_add(&raw, "\x01\x02\x00", 3);
+    qk_buf_add(&raw, key_id, 16);
+    qk_buf_add_u32(&raw, ver);
+    if (raw.len > len)
+        raw.len = len;
+    else
+        (void)qk_buf_extend(&raw, len - raw.len);
+    qk_base64_add(&b64, qk_buf_view(&raw));
+    const char *view = qk_buf_cstr(&b64);
+    if (view == NULL) abort();
+    snprintf(text, sizeof text, "%s", view);
+    qk_buf_free(&raw);
+    qk_buf_free(&b64);
+    return text;
+}
+
+static void replace(const char *text, const char *mark, const char *with, char *out, size_t size)
+{
+    const char *at = text ? strstr(text, mark) : NULL;
+    if (at != NULL)
+        snprintf(out, size, "%.*s%s%s", (int)(at - text), text, with, at + strlen(mark));
+    else
+        snprintf(out, size, "%s", text ? text : "");
+}
+
+void kit_expect(struct kit_world *w, const char *who, const char *target, const char *body,
+    const char *type, const char *text)
+{
+    struct kms_request req;
+    struct kms_records recs;
+    struct kms_decision d;
+    struct kms_proposal prop;
+    struct kms_fault relayed; /* every fault must survive the way from a node */
+    char want[2048];
+    qk_assert_ok(kms_proposal_new(op_of(target), w->ctx.now_ms, qk_rng_system(), &prop));
+    const char *full = strstr(body, "%s") ? kit_body(w, body) : body;
+    qk_err err = kit_decide(w, who, target, full, &req, &recs, &prop, &d);
+    cr_assert_eq(err, QK_E_DENIED, "%s %s gave %s", target, full, qk_err_name(err));
+    cr_expect_str_eq(w->fault.type, type, "%s %s", target, full);
+    cr_expect_eq(w->fault.has_message, text != NULL);
+    qk_assert_ok(kms_fault_from_parts(
+        qk_str(w->fault.type), qk_str(w->fault.message), w->fault.has_message, &relayed));
+    cr_expect_eq(relayed.http_status, w->fault.http_status);
+    replace(text, "%K", w->arn, want, sizeof want);
+    if (text != NULL) cr_expect_str_eq(w->fault.message, want);
+}
+
+void kit_expect_decision(struct kit_world *w, const char *who, const char *target, const char *body,
+    enum kms_decision_kind kind, struct kms_decision *d)
+{
+    struct kms_request req;
+    struct kms_records recs;
+    struct kms_proposal prop;
+    qk_assert_ok(kms_proposal_new(op_of(target), w->ctx.now_ms, qk_rng_system(), &prop));
+    const char *full = strstr(body, "%s") ? kit_body(w, body) : body;
+    qk_err err = kit_decide(w, who, target, full, &req, &recs, &prop, d);
+    cr_assert_eq(err, QK_OK, "%s %s gave %s: %s", target, full, qk_err_name(err), w->fault.message);
+    cr_expect_eq(d->kind, kind, "%s %s", target, full);
+    kms_request_free(&req);
+}
+
+qk_err kit_due(struct kit_world *w, enum kms_due due)
+{
+    struct kms_record *key = kit_key(w);
+    struct kms_created created = {.pkrec = qk_str("record of a rotation")};
+    struct kms_change *change = calloc(1, sizeof *change);
+    if (change == NULL) abort();
+    kit_material_id(w, created.material_id);
+    struct kms_record *version =
+        due == KMS_DUE_EXPIRE ? kit_version(w, key->key.sym.expiring) : NULL;
+    qk_err err = kms_transition_due(key, version, due, w->ctx.now_ms, &created, change);
+    for (size_t i = 0; err == QK_OK && i < change->n; i++) store(w, &change->records[i]);
+    free(change);
+    return err;
 }

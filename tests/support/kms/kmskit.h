@@ -17,7 +17,7 @@ struct kit_world {
     struct kms_context ctx;
     struct kms_stored *items[KIT_ITEMS_MAX]; /* the newest version of each record */
     size_t n;
-    uint8_t key_id[16]; /* of the last key made */
+    uint8_t key_id[16];   /* of the last key made */
     uint32_t n_materials; /* how many material ids were given out */
     char key[KMS_UUID_LEN + 1];
     char arn[KMS_ARN_MAX];
@@ -48,5 +48,21 @@ qk_err kit_decide(struct kit_world *w, const char *access_key_id, const char *ta
 qk_err kit_do(struct kit_world *w, const char *access_key_id, const char *target, const char *body);
 /** Body with the current key's id: a format with one %s. */
 const char *kit_body(struct kit_world *w, const char *fmt);
+
+/** The current record of a version of the last key made; NULL if there is none. */
+struct kms_record *kit_version(struct kit_world *w, uint32_t ver);
+/** CreateKey by alice; aborts when refused. */
+void kit_symmetric(struct kit_world *w, const char *body);
+/** Base64 of something that begins like a blob of this key and version, len bytes of it. */
+const char *kit_blob(const uint8_t key_id[static 16], uint32_t ver, size_t len);
+/** Decide and expect a fault. %K in text stands for the key's ARN, %s in body for its id; text
+ * NULL: none. */
+void kit_expect(struct kit_world *w, const char *who, const char *target, const char *body,
+    const char *type, const char *text);
+/** Decide and expect this. *d's views into the request are gone. */
+void kit_expect_decision(struct kit_world *w, const char *who, const char *target, const char *body,
+    enum kms_decision_kind kind, struct kms_decision *d);
+/** What the clock makes of the last key made; the new records replace the old ones. */
+qk_err kit_due(struct kit_world *w, enum kms_due due);
 
 #endif

@@ -6,36 +6,7 @@
 #define ALICE KIT_ALICE
 #define BOB   KIT_BOB
 
-/* Decide and expect a fault. %K in text stands for the key's ARN, %s in body for its id. */
-static void expect(struct kit_world *w, const char *who, const char *target, const char *body,
-    const char *type, const char *text)
-{
-    struct kms_request req;
-    struct kms_records recs;
-    struct kms_decision d;
-    struct kms_proposal prop;
-    struct kms_raw raw = kit_raw(target, "{}");
-    enum kms_op op = KMS_OP_COUNT;
-    char want[2048];
-    const char *k = text ? strstr(text, "%K") : NULL;
-    qk_assert_ok(kms_op_of(&raw, &op, &w->fault));
-    qk_assert_ok(kms_proposal_new(op, w->ctx.now_ms, qk_rng_system(), &prop));
-    const char *full = strstr(body, "%s") ? kit_body(w, body) : body;
-    qk_err err = kit_decide(w, who, target, full, &req, &recs, &prop, &d);
-    cr_assert_eq(err, QK_E_DENIED, "%s %s gave %s", target, full, qk_err_name(err));
-    cr_expect_str_eq(w->fault.type, type, "%s %s", target, full);
-    cr_expect_eq(w->fault.has_message, text != NULL);
-    struct kms_fault relayed; /* every fault must survive the way from a node */
-    qk_assert_ok(kms_fault_from_parts(
-        qk_str(w->fault.type), qk_str(w->fault.message), w->fault.has_message, &relayed));
-    cr_expect_eq(relayed.http_status, w->fault.http_status);
-    if (text == NULL) return;
-    if (k)
-        snprintf(want, sizeof want, "%.*s%s%s", (int)(k - text), text, w->arn, k + 2);
-    else
-        snprintf(want, sizeof want, "%s", text);
-    cr_expect_str_eq(w->fault.message, want);
-}
+#define expect kit_expect
 
 static void decide(struct kit_world *w, const char *who, const char *target, const char *body,
     struct kms_decision *d)
