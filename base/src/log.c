@@ -38,11 +38,25 @@ qk_err qk_log_level_parse(const char *text, enum qk_level *out)
     return QK_E_MALFORMED;
 }
 
+/* How many bytes from i on stand for themselves: nearly always all of them. */
+static size_t plain_run(const uint8_t *p, size_t i, size_t len)
+{
+    size_t from = i;
+    while (i < len && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') i++;
+    return i - from;
+}
+
 void qk_json_string(struct qk_buf *out, struct qk_bytes text, size_t max_len)
 {
     qk_buf_add_u8(out, '"');
     size_t len = text.len < max_len ? text.len : max_len;
     for (size_t i = 0; i < len;) {
+        size_t run = plain_run(text.p, i, len);
+        if (run > 0) {
+            qk_buf_add(out, text.p + i, run);
+            i += run;
+            continue;
+        }
         uint8_t c = text.p[i];
         size_t n = qk_utf8_len(text.p + i, len - i);
         if (n == 0) {

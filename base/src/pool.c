@@ -14,17 +14,28 @@ struct qk_pool {
     pthread_cond_t work;
     struct job *ring;
     size_t cap, head, len;
+    unsigned idle;   /* threads that wait */
+    unsigned called; /* of them, those that have been woken and are not up yet */
     bool stopping;
     unsigned n_threads;
     pthread_t threads[];
 };
+
+/* With the lock held. */
+static void wait_for_work(struct qk_pool *pool)
+{
+    pool->idle++;
+    pthread_cond_wait(&pool->work, &pool->lock);
+    pool->idle--;
+    if (pool->called > 0) pool->called--;
+}
 
 static void *worker(void *arg)
 {
     struct qk_pool *pool = arg;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (pool->len == 0 && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+        while (pool->len == 0 && !pool->stopping) wait_for_work(pool);
         if (pool->len == 0) break;
         struct job job = pool->ring[pool->head];
         pool->head = (pool->head + 1) % pool->cap;
@@ -67,14 +78,17 @@ qk_err qk_pool_new(struct qk_pool **out, const char *name, unsigned n_threads, s
 qk_err qk_pool_run(struct qk_pool *pool, void (*fn)(void *arg), void *arg)
 {
     qk_err err = QK_E_BUSY;
+    bool wake = false;
     pthread_mutex_lock(&pool->lock);
     if (!pool->stopping && pool->len < pool->cap) {
         pool->ring[(pool->head + pool->len) % pool->cap] = (struct job){fn, arg};
         pool->len++;
-        pthread_cond_signal(&pool->work);
+        wake = pool->idle > pool->called;
+        if (wake) pool->called++;
         err = QK_OK;
     }
     pthread_mutex_unlock(&pool->lock);
+    if (wake) pthread_cond_signal(&pool->work); /* without the lock: who wakes up needs it */
     return err;
 }
 

@@ -6,9 +6,8 @@
 
 enum {
     WAITING_MAX = 4096,
-    /* While a frame is under way calls gather for the next one, which makes frames long when there
-     * is much to do: until so many wait, or the first of them has waited so long. */
-    GATHER_CALLS = 32,
+    /* Calls gather for a frame until as many wait as are under way, which makes frames long when
+     * there is much to do; but not longer than this. */
     GATHER_MS = 5,
     LOOK_MS = 25, /* is somebody waiting behind a frame that hangs? */
 };
@@ -38,7 +37,7 @@ struct wire_bundler {
     struct wire_tick tick;
     pthread_mutex_t lock; /* everything below */
     struct frame *free;
-    unsigned in_flight;
+    size_t under_way; /* calls in frames */
     size_t n_waiting;
     struct item *first, **last;
 };
@@ -118,7 +117,7 @@ static void give_back(struct frame *f)
     (void)pthread_mutex_lock(&b->lock);
     f->next_free = b->free;
     b->free = f;
-    b->in_flight--;
+    b->under_way -= f->n;
     (void)pthread_mutex_unlock(&b->lock);
 }
 
@@ -141,7 +140,7 @@ static void on_frame(void *ctx, qk_err err, struct qk_bytes bytes)
 static bool is_time(const struct wire_bundler *b)
 {
     if (b->first == NULL) return false;
-    return b->in_flight == 0 || b->n_waiting >= GATHER_CALLS ||
+    return b->n_waiting >= b->under_way || b->n_waiting >= WIRE_BUNDLE_MAX ||
            qk_mono_ms() - b->first->since_ms >= GATHER_MS;
 }
 
@@ -151,7 +150,6 @@ static struct frame *take_frame(struct wire_bundler *b)
     struct frame *f = is_time(b) ? b->free : NULL;
     if (f == NULL) return NULL;
     b->free = f->next_free;
-    b->in_flight++;
     f->n = 0;
     size_t bytes = 0;
     while (b->first != NULL && f->n < WIRE_BUNDLE_MAX) {
@@ -163,6 +161,7 @@ static struct frame *take_frame(struct wire_bundler *b)
         f->items[f->n++] = item;
     }
     if (b->first == NULL) b->last = &b->first;
+    b->under_way += f->n;
     return f;
 }
 
@@ -197,7 +196,12 @@ static void send_waiting(struct wire_bundler *b)
     }
 }
 
-qk_err wire_bundler_call(
+void wire_bundler_send(struct wire_bundler *b)
+{
+    send_waiting(b);
+}
+
+qk_err wire_bundler_add(
     struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx)
 {
     QK_ENSURE(bytes.len >= 1 && timeout_ms >= 1 && fn != NULL, QK_E_STATE);
@@ -220,6 +224,13 @@ qk_err wire_bundler_call(
         free(item);
         return QK_E_BUSY;
     }
+    return QK_OK;
+}
+
+qk_err wire_bundler_call(
+    struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx)
+{
+    QK_TRY(wire_bundler_add(b, bytes, timeout_ms, fn, ctx));
     send_waiting(b);
     return QK_OK;
 }

@@ -51,6 +51,10 @@ struct coord_http_config {
     size_t max_bodies;           /* bytes of all bodies held at once; default 256 MiB -> 503 */
     size_t max_reply;            /* bytes of one reply's body; default 16 MiB */
 
+    /* Called on a loop thread before it looks at what has come in, and when it has handed all of it
+     * out: what many requests have in common can be done once. May be NULL. ctx is on_request's. */
+    void (*on_turn)(void *ctx, bool begins);
+
     /* Absolute deadlines, milliseconds. No byte that arrives prolongs one. */
     uint32_t handshake_ms; /* TLS handshake; default 5000: cut */
     uint32_t head_ms;      /* from connecting, or the head's first byte; default 10000: 408 */

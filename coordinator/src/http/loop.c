@@ -80,10 +80,12 @@ static void turn(struct coord_http_loop *loop)
     struct epoll_event evs[N_EVENTS];
     int wait = coord_http_timers_wait(&loop->timers, qk_mono_ms());
     int n = epoll_wait(loop->epoll_fd, evs, N_EVENTS, wait);
+    if (loop->http->cfg.on_turn != NULL) loop->http->cfg.on_turn(loop->http->ctx, true);
     for (int i = 0; i < n; i++) {
         struct coord_http_source *src = evs[i].data.ptr;
         src->on_event(loop, src, evs[i].events);
     }
+    if (loop->http->cfg.on_turn != NULL) loop->http->cfg.on_turn(loop->http->ctx, false);
     deliver(loop);
     expire(loop);
     if (atomic_load(&loop->http->draining)) drain(loop);

@@ -2,6 +2,20 @@
 #include "nodes/internal.h"
 #include "qk/clock.h"
 
+/* This thread has more calls to make: they are sent by coord_nodes_send. */
+static _Thread_local bool gathering;
+
+void coord_nodes_gather(void)
+{
+    gathering = true;
+}
+
+void coord_nodes_send(struct coord_nodes *nodes)
+{
+    gathering = false;
+    for (size_t i = 0; i < nodes->n; i++) wire_bundler_send(nodes->node[i].bundler);
+}
+
 /* One call in flight; lives until its callback ran. */
 struct flight {
     struct coord_node *node;
@@ -61,7 +75,8 @@ void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes b
     n->calls++;
     (void)pthread_mutex_unlock(&n->owner->mutex);
     bool together = how == COORD_TOGETHER && bytes.len <= WIRE_BUNDLE_CALL_BYTES;
-    qk_err err = together ? wire_bundler_call(n->bundler, bytes, timeout_ms, on_answer, f)
-                          : wire_client_call(n->client, bytes, timeout_ms, on_answer, f);
+    qk_err err = !together   ? wire_client_call(n->client, bytes, timeout_ms, on_answer, f)
+                 : gathering ? wire_bundler_add(n->bundler, bytes, timeout_ms, on_answer, f)
+                             : wire_bundler_call(n->bundler, bytes, timeout_ms, on_answer, f);
     if (err != QK_OK) on_answer(f, err, (struct qk_bytes){0});
 }

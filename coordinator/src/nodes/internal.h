@@ -32,6 +32,6 @@ struct coord_node *coord_node_find(struct coord_nodes *nodes, uint16_t id);
 /* Cooling after a call that failed in transport. */
 enum { COORD_COOL_MS = 2000 };
 /* Bundles in flight to one node: one at work, one on its way, and their answers. */
-enum { COORD_BUNDLES = 4 };
+enum { COORD_BUNDLES = 3 };
 
 #endif

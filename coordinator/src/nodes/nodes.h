@@ -93,6 +93,10 @@ enum coord_travel {
 void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes bytes,
     unsigned timeout_ms, enum coord_travel how, coord_reply_fn fn, void *ctx);
 
+/** From now on calls of this thread that travel together wait, until it says send. */
+void coord_nodes_gather(void);
+void coord_nodes_send(struct coord_nodes *nodes);
+
 struct coord_gather;
 QK_MUST_USE qk_err coord_gather_new(struct coord_gather **out, struct coord_nodes *nodes);
 /** What is outstanding goes on and is dropped when it comes. NULL is allowed. */

@@ -11,7 +11,7 @@
 #include "qk/log.h"
 #include "rounds/chores.h"
 
-enum { AGENT_MAX = 256 };
+enum { AGENT_MAX = 256, TEXT_MAX = 4096, LINE_MAX_BYTES = 1024 * 1024 };
 
 struct coord_audit {
     char *path;
@@ -67,28 +67,46 @@ uint64_t coord_audit_lost(struct coord_audit *a)
     return atomic_load(&a->lost);
 }
 
-/* ---- one event ---- */
+/* ---- one event, written member by member: this runs for every request ---- */
 
-/* Text of a caller: kept only if it is UTF-8, cut to max bytes. */
-static json_t *text(struct qk_bytes v, size_t max)
+/* Starts a member of the object or array being written. */
+static void member(struct qk_buf *o, const char *name)
 {
-    size_t len = v.len < max ? v.len : max;
-    json_t *s = json_stringn((const char *)v.p, len);
-    for (size_t cut = 0; s == NULL && cut < 3 && len > 0; cut++)
-        s = json_stringn((const char *)v.p, --len);
-    return s != NULL ? s : json_string("");
+    bool first = o->len > 0 && (o->p[o->len - 1] == '{' || o->p[o->len - 1] == '[');
+    if (!first) qk_buf_add_str(o, ",");
+    qk_buf_add_str(o, "\"");
+    qk_buf_add_str(o, name);
+    qk_buf_add_str(o, "\":");
 }
 
-static void put_text(json_t *o, const char *name, struct qk_bytes v)
+static void put(struct qk_buf *o, const char *name, const char *json)
 {
-    if (v.len > 0) (void)json_object_set_new(o, name, text(v, 2048));
+    member(o, name);
+    qk_buf_add_str(o, json);
 }
 
-static json_t *parameters(const struct coord_op *op)
+static void put_str(struct qk_buf *o, const char *name, const char *value)
 {
-    if (!op->parsed) return json_null();
+    member(o, name);
+    qk_json_string(o, qk_str(value), TEXT_MAX);
+}
+
+/* Text of a caller: left out when empty. */
+static void put_text(struct qk_buf *o, const char *name, struct qk_bytes v)
+{
+    if (v.len == 0) return;
+    member(o, name);
+    qk_json_string(o, v, TEXT_MAX);
+}
+
+static void parameters(struct qk_buf *o, const struct coord_op *op)
+{
     const struct kms_request *r = &op->req;
-    json_t *o = json_object();
+    if (!op->parsed) {
+        put(o, "requestParameters", "null");
+        return;
+    }
+    put(o, "requestParameters", "{");
     put_text(o, "keyId", r->key_id);
     put_text(o, "keySpec", r->spec_name);
     put_text(o, "keyUsage", r->usage);
@@ -98,114 +116,121 @@ static json_t *parameters(const struct coord_op *op)
     put_text(o, "accountName", r->account_name);
     put_text(o, "accessKeyId", r->access_key_id);
     if (r->op == KMS_OP_SIGN || r->op == KMS_OP_VERIFY)
-        (void)json_object_set_new(o, "messageType",
-            json_string(r->message_type == KMS_MESSAGE_DIGEST ? "DIGEST" : "RAW"));
-    if (r->op == KMS_OP_SCHEDULE_KEY_DELETION)
-        (void)json_object_set_new(
-            o, "pendingWindowInDays", json_integer((json_int_t)r->pending_days));
-    if (r->op == KMS_OP_UPDATE_ACCESS_KEY)
-        (void)json_object_set_new(o, "status", json_string(r->active ? "Active" : "Inactive"));
-    if (r->op == KMS_OP_CREATE_USER) (void)json_object_set_new(o, "admin", json_boolean(r->admin));
-    if (r->dry_run) (void)json_object_set_new(o, "dryRun", json_true());
-    return o;
+        put_str(o, "messageType", r->message_type == KMS_MESSAGE_DIGEST ? "DIGEST" : "RAW");
+    if (r->op == KMS_OP_SCHEDULE_KEY_DELETION) {
+        member(o, "pendingWindowInDays");
+        qk_buf_printf(o, "%u", r->pending_days);
+    }
+    if (r->op == KMS_OP_UPDATE_ACCESS_KEY) put_str(o, "status", r->active ? "Active" : "Inactive");
+    if (r->op == KMS_OP_CREATE_USER) put(o, "admin", r->admin ? "true" : "false");
+    if (r->dry_run) put(o, "dryRun", "true");
+    qk_buf_add_str(o, "}");
 }
 
 /* What was made, in the words of the answer; not for access keys, whose answers hold sealed parts.
  */
-static json_t *elements(const struct coord_op *op, const struct coord_answer *answer)
+static void elements(struct qk_buf *o, const struct coord_op *op, const struct coord_answer *answer)
 {
-    if (answer->error_type != NULL || op->n_made == 0) return json_null();
-    if (op->req.op == KMS_OP_CREATE_ACCESS_KEY || op->req.op == KMS_OP_INITIALIZE) {
-        for (size_t i = 0; i < op->n_made; i++) {
-            const struct kms_record *r = &op->made_records[i];
-            if (r->kind != KMS_KIND_CREDENTIAL) continue;
-            return json_pack("{s:s}", "accessKeyId", r->id);
-        }
-        return json_null();
+    struct qk_bytes body = qk_buf_view(&answer->body);
+    bool made = answer->error_type == NULL && op->n_made > 0;
+    bool secret = op->req.op == KMS_OP_CREATE_ACCESS_KEY || op->req.op == KMS_OP_INITIALIZE;
+    member(o, "responseElements");
+    if (made && !secret && body.len > 0) {
+        qk_buf_add(o, body.p, body.len); /* a JSON object of our own making, on one line */
+        return;
     }
-    json_error_t e;
-    struct qk_bytes b = qk_buf_view(&answer->body);
-    json_t *v = b.len == 0 ? NULL : json_loadb((const char *)b.p, b.len, 0, &e);
-    return v != NULL ? v : json_null();
+    for (size_t i = 0; made && secret && i < op->n_made; i++) {
+        const struct kms_record *r = &op->made_records[i];
+        if (r->kind != KMS_KIND_CREDENTIAL) continue;
+        qk_buf_add_str(o, "{");
+        put_str(o, "accessKeyId", r->id);
+        qk_buf_add_str(o, "}");
+        return;
+    }
+    qk_buf_add_str(o, "null");
 }
 
-static json_t *identity(const struct coord_op *op)
+static void identity(struct qk_buf *o, const struct coord_op *op)
 {
     char arn[KMS_ARN_MAX];
     coord_op_principal(op, arn);
     const struct kms_record *user = op->recs.slot[KMS_SLOT_USER];
-    json_t *o = json_pack("{s:s,s:s}", "type",
-        op->by_operator ? "Operator"
-        : user != NULL  ? "IAMUser"
-                        : "Unknown",
-        "accountId", op->ctx.account);
-    if (arn[0] != 0) (void)json_object_set_new(o, "arn", json_string(arn));
+    put(o, "userIdentity", "{");
+    put_str(o, "type", op->by_operator ? "Operator" : user != NULL ? "IAMUser" : "Unknown");
+    put_str(o, "accountId", op->ctx.account);
+    if (arn[0] != 0) put_str(o, "arn", arn);
     if (user != NULL) {
         put_text(o, "userName", user->user.name);
         put_text(o, "principalId", user->user.user_id);
     }
     put_text(o, "accessKeyId", op->auth.access_key_id);
-    return o;
+    qk_buf_add_str(o, "}");
 }
 
-static json_t *resources(const struct coord_op *op)
+static void resources(struct qk_buf *o, const struct coord_op *op)
 {
     const struct kms_record *key = coord_op_key(op);
-    json_t *list = json_array();
-    if (key == NULL) return list;
-    char arn[KMS_ARN_MAX];
-    kms_key_arn(op->ctx.region, op->ctx.account, key->key.key_id, arn);
-    (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "ARN", arn, "accountId",
-                                          op->ctx.account, "type", "AWS::KMS::Key"));
-    return list;
+    put(o, "resources", "[");
+    if (key != NULL) {
+        char arn[KMS_ARN_MAX];
+        kms_key_arn(op->ctx.region, op->ctx.account, key->key.key_id, arn);
+        qk_buf_add_str(o, "{");
+        put_str(o, "ARN", arn);
+        put_str(o, "accountId", op->ctx.account);
+        put_str(o, "type", "AWS::KMS::Key");
+        qk_buf_add_str(o, "}");
+    }
+    qk_buf_add_str(o, "]");
 }
 
-static json_t *event(const struct coord_op *op, const struct coord_http_request *http,
-    const struct coord_answer *answer)
+/* errorCode and errorMessage as the caller got them, unless the text repeats what is not for logs.
+ */
+static void put_error(struct qk_buf *o, const struct coord_answer *answer)
+{
+    if (answer->error_type == NULL) return;
+    put_str(o, "errorCode", answer->error_type);
+    json_error_t e;
+    struct qk_bytes b = qk_buf_view(&answer->body);
+    json_t *body = json_loadb((const char *)b.p, b.len, 0, &e);
+    json_t *message = json_object_get(body, "message");
+    if (json_is_string(message))
+        put_text(o, "errorMessage",
+            kms_fault_log_text(qk_str(answer->error_type), qk_str(json_string_value(message))));
+    json_decref(body);
+}
+
+static void event(struct qk_buf *o, const struct coord_op *op,
+    const struct coord_http_request *http, const struct coord_answer *answer)
 {
     char when[25], id[37] = "";
     struct qk_bytes agent = {0};
     qk_time_iso(qk_now_ms(), when);
     if (coord_request_id(id) != QK_OK) id[0] = 0;
     (void)coord_http_find(http, "user-agent", &agent);
+    if (agent.len > AGENT_MAX) agent.len = AGENT_MAX;
     bool known = op->op < KMS_OP_COUNT;
     const struct kms_op_info *info = known ? kms_op_info(op->op) : NULL;
     bool sts = known && info->service == KMS_SERVICE_STS;
-    json_t *o = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o}", "eventVersion", "1.11",
-        "userIdentity", identity(op), "eventTime", when, "eventSource",
-        sts ? "sts.amazonaws.com" : "kms.amazonaws.com", "eventName",
-        known ? info->name : "Unknown", "awsRegion", op->ctx.region, "sourceIPAddress", http->peer,
-        "userAgent", text(agent, AGENT_MAX));
-    if (o == NULL) return NULL;
-    (void)json_object_set_new(o, "requestParameters", parameters(op));
-    (void)json_object_set_new(o, "responseElements", elements(op, answer));
-    (void)json_object_set_new(o, "requestID", json_string(op->request_id));
-    (void)json_object_set_new(o, "eventID", json_string(id));
-    (void)json_object_set_new(
-        o, "readOnly", json_boolean(!(known && coord_op_needs_proposal(op->op))));
-    (void)json_object_set_new(o, "resources", resources(op));
-    (void)json_object_set_new(o, "eventType", json_string("AwsApiCall"));
-    (void)json_object_set_new(o, "managementEvent", json_true());
-    (void)json_object_set_new(o, "recipientAccountId", json_string(op->ctx.account));
-    return o;
-}
-
-/* errorCode and errorMessage as the caller got them, unless the text repeats what is not for logs.
- */
-static void put_error(json_t *o, const struct coord_answer *answer)
-{
-    if (answer->error_type == NULL) return;
-    (void)json_object_set_new(o, "errorCode", json_string(answer->error_type));
-    json_error_t e;
-    struct qk_bytes b = qk_buf_view(&answer->body);
-    json_t *body = json_loadb((const char *)b.p, b.len, 0, &e);
-    json_t *message = json_object_get(body, "message");
-    if (json_is_string(message)) {
-        struct qk_bytes kept =
-            kms_fault_log_text(qk_str(answer->error_type), qk_str(json_string_value(message)));
-        (void)json_object_set_new(o, "errorMessage", text(kept, KMS_FAULT_TEXT_MAX));
-    }
-    json_decref(body);
+    qk_buf_add_str(o, "{");
+    put_str(o, "eventVersion", "1.11");
+    identity(o, op);
+    put_str(o, "eventTime", when);
+    put_str(o, "eventSource", sts ? "sts.amazonaws.com" : "kms.amazonaws.com");
+    put_str(o, "eventName", known ? info->name : "Unknown");
+    put_str(o, "awsRegion", op->ctx.region);
+    put_str(o, "sourceIPAddress", http->peer);
+    put_text(o, "userAgent", agent);
+    parameters(o, op);
+    elements(o, op, answer);
+    put_str(o, "requestID", op->request_id);
+    put_str(o, "eventID", id);
+    put(o, "readOnly", known && coord_op_needs_proposal(op->op) ? "false" : "true");
+    resources(o, op);
+    put_str(o, "eventType", "AwsApiCall");
+    put(o, "managementEvent", "true");
+    put_str(o, "recipientAccountId", op->ctx.account);
+    put_error(o, answer);
+    qk_buf_add_str(o, "}\n");
 }
 
 static bool write_line(struct coord_audit *a, const char *line, size_t len)
@@ -225,15 +250,9 @@ static bool write_line(struct coord_audit *a, const char *line, size_t len)
 void coord_audit_write(struct coord_audit *a, const struct coord_op *op,
     const struct coord_http_request *http, const struct coord_answer *answer)
 {
-    json_t *o = event(op, http, answer);
-    if (o != NULL) put_error(o, answer);
-    char *line = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
-    json_decref(o);
-    size_t len = line == NULL ? 0 : strlen(line);
-    if (line != NULL) line[len] = '\n'; /* in place of the NUL */
-    if (line == NULL || !write_line(a, line, len + 1)) {
-        atomic_fetch_add(&a->lost, 1);
-        qk_log(QK_ERROR, "audit.lost", QK_F_STR("request_id", op->request_id));
-    }
-    free(line);
+    QK_AUTO_BUF line = QK_BUF(LINE_MAX_BYTES);
+    event(&line, op, http, answer);
+    if (line.err == QK_OK && write_line(a, (const char *)line.p, line.len)) return;
+    atomic_fetch_add(&a->lost, 1);
+    qk_log(QK_ERROR, "audit.lost", QK_F_STR("request_id", op->request_id));
 }

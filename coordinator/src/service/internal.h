@@ -33,6 +33,8 @@ struct coord_service {
 /** GET /healthz, /readyz, /metrics: answered at once. False: not one of these. */
 bool coord_local_answer(struct coord_service *s, struct coord_http_request *req);
 /** Everything else, on a loop thread: to a worker, or turned away. */
+/** coord_http_config.on_turn: calls to nodes that come of one turn of the loop travel together. */
+void coord_on_turn(void *service, bool begins);
 void coord_accept(void *service, struct coord_http_request *req);
 /** True iff operations can be served; for_init (GET /readyz?init): iff the ceremony of Initialize
  * can begin. Otherwise why not. */

@@ -8,10 +8,12 @@
 
 /* One request on its way:
  *
- *     accept (loop thread) -> begin (quick pool) -> the nodes -> end_first (quick pool) -> respond
- *                                 |                                 |
- *                                 +-------------> run_slowly <------+  (a worker, which may wait)
+ *     accept, begin (loop thread) -> the nodes -> end_first (quick pool) -> respond
+ *                |                                   |
+ *                +---------------> run_slowly <------+  (a worker, which may wait)
  */
+enum { BEGIN_HERE_MAX = 16384 }; /* a larger body is parsed by the quick pool */
+
 struct job {
     struct coord_service *service;
     struct coord_http_request *http;
@@ -177,6 +179,15 @@ static bool admit(struct coord_service *s)
     return false;
 }
 
+void coord_on_turn(void *service, bool begins)
+{
+    struct coord_service *s = service;
+    if (begins)
+        coord_nodes_gather();
+    else
+        coord_nodes_send(s->engine.nodes);
+}
+
 void coord_accept(void *service, struct coord_http_request *req)
 {
     struct coord_service *s = service;
@@ -202,7 +213,10 @@ void coord_accept(void *service, struct coord_http_request *req)
         free(j);
         return;
     }
-    if (qk_pool_run(s->quick, begin, j) == QK_OK) return;
-    turn_away_busy(j);
-    job_free(j);
+    if (req->body.len <= BEGIN_HERE_MAX)
+        begin(j); /* microseconds; what it asks of nodes travels with the rest of this turn */
+    else if (qk_pool_run(s->quick, begin, j) != QK_OK) {
+        turn_away_busy(j);
+        job_free(j);
+    }
 }

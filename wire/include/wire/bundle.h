@@ -35,9 +35,9 @@ void wire_bundle_encode(struct qk_buf *out, const struct qk_bytes *items, size_t
 struct wire_bundler;
 
 /** client is borrowed and must outlive the bundler's last call: free the client first, then this.
- *  max_frames  bundles in flight. A second one leaves while one is under way only when 32 calls
- *              wait or one has waited for 5 ms: under load frames are long, and cost little a call
- */
+ *  max_frames  bundles in flight. While one is under way calls gather until as many wait as are
+ *              under way, or one has waited for 5 ms: under load frames are long, and cost little
+ *              a call */
 QK_MUST_USE qk_err wire_bundler_new(
     struct wire_bundler **out, struct wire_client *client, unsigned max_frames);
 /** After wire_client_free. NULL is allowed. */
@@ -49,5 +49,10 @@ void wire_bundler_free(struct wire_bundler *b);
  * QK_E_IO when the link is down. */
 QK_MUST_USE qk_err wire_bundler_call(
     struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx);
+/** The same in two steps: who has several calls to make adds them and then sends. What nobody sends
+ *  leaves within 25 ms. */
+QK_MUST_USE qk_err wire_bundler_add(
+    struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx);
+void wire_bundler_send(struct wire_bundler *b);
 
 #endif
