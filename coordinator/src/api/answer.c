@@ -89,11 +89,81 @@ static qk_err answer_key(struct coord_op *op, struct qk_buf *body, struct kms_fa
     case KMS_OP_CANCEL_KEY_DELETION:
         kms_answer_cancel_deletion(&r->key, body);
         break;
+    case KMS_OP_GET_KEY_ROTATION_STATUS:
+        kms_answer_rotation_status(&r->key, body);
+        break;
+    case KMS_OP_ROTATE_KEY_ON_DEMAND:
+        kms_answer_rotate(&r->key, body);
+        break;
     default:
         kms_answer_sign(&r->key, qk_buf_view(&op->der), body);
         break;
     }
     return QK_OK;
+}
+
+/* ---- symmetric keys: the results of evaluations ---- */
+
+static const struct kms_version *version_of(const struct coord_op *op)
+{
+    return &op->decision.version_record->version_of;
+}
+
+static qk_err answer_encrypted(struct coord_op *op, struct qk_buf *body)
+{
+    const struct kms_key *key = &op->decision.key->key;
+    struct qk_bytes blob = qk_buf_view(&op->blob), plain = qk_buf_view(&op->plain), none = {0};
+    struct qk_bytes pair_public = qk_buf_view(&op->pair_public);
+    switch (op->req.op) {
+    case KMS_OP_GENERATE_DATA_KEY:
+        kms_answer_data_key(key, version_of(op), plain, blob, body);
+        break;
+    case KMS_OP_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT:
+        kms_answer_data_key(key, version_of(op), none, blob, body);
+        break;
+    case KMS_OP_GENERATE_DATA_KEY_PAIR:
+        kms_answer_data_key_pair(
+            key, version_of(op), op->req.pair_spec, plain, pair_public, blob, body);
+        break;
+    case KMS_OP_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT:
+        kms_answer_data_key_pair(
+            key, version_of(op), op->req.pair_spec, none, pair_public, blob, body);
+        break;
+    default:
+        kms_answer_encrypt(key, blob, body);
+        break;
+    }
+    return QK_OK;
+}
+
+static qk_err answer_evaluated(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_decision *d = &op->decision;
+    bool opened = d->kind == KMS_DO_DECRYPT;
+    if (d->key == NULL || d->version_record == NULL || (!opened && op->blob.len == 0))
+        return kms_fault_internal(fault, QK_E_STATE);
+    if (opened)
+        kms_answer_decrypt(&d->key->key, version_of(op), qk_buf_view(&op->plain), body);
+    else if (d->kind == KMS_DO_REENCRYPT)
+        kms_answer_re_encrypt(&d->key->key, version_of(op), &d->dest_key->key,
+            &d->dest_version->version_of, qk_buf_view(&op->blob), body);
+    else
+        return answer_encrypted(op, body);
+    return QK_OK;
+}
+
+/* Does the answer say something secret? Then its memory is wiped. */
+static bool tells_secret(const struct coord_op *op)
+{
+    switch (op->req.op) {
+    case KMS_OP_DECRYPT:
+    case KMS_OP_GENERATE_DATA_KEY:
+    case KMS_OP_GENERATE_DATA_KEY_PAIR:
+    case KMS_OP_GENERATE_RANDOM:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static qk_err answer_user(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
@@ -114,10 +184,25 @@ static qk_err answer(struct coord_op *op, const struct coord_about *about, struc
     case KMS_OP_GET_PUBLIC_KEY:
     case KMS_OP_SCHEDULE_KEY_DELETION:
     case KMS_OP_CANCEL_KEY_DELETION:
+    case KMS_OP_GET_KEY_ROTATION_STATUS:
+    case KMS_OP_ROTATE_KEY_ON_DEMAND:
     case KMS_OP_SIGN:
         return answer_key(op, body, fault);
     case KMS_OP_VERIFY:
         return answer_verify(op, body, fault);
+    case KMS_OP_ENCRYPT:
+    case KMS_OP_DECRYPT:
+    case KMS_OP_RE_ENCRYPT:
+    case KMS_OP_GENERATE_DATA_KEY:
+    case KMS_OP_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT:
+    case KMS_OP_GENERATE_DATA_KEY_PAIR:
+    case KMS_OP_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT:
+        return answer_evaluated(op, body, fault);
+    case KMS_OP_GENERATE_RANDOM:
+        kms_answer_random(qk_buf_view(&op->plain), body);
+        return QK_OK;
+    case KMS_OP_LIST_KEY_ROTATIONS:
+        return coord_api_rotations(op, body, fault);
     case KMS_OP_LIST_KEYS:
     case KMS_OP_LIST_USERS:
     case KMS_OP_LIST_ACCESS_KEYS:
@@ -142,6 +227,7 @@ void coord_api_answer(
 {
     struct kms_fault fault;
     answer_begin(out, op->req.op == KMS_OP_GET_CALLER_IDENTITY);
+    out->body.secret = tells_secret(op);
     qk_err err = answer(op, about, &out->body, &fault);
     if (err == QK_OK && out->body.err != QK_OK) err = kms_fault_internal(&fault, out->body.err);
     if (err == QK_OK) return;

@@ -1,7 +1,7 @@
 /** Answers: what a caller is told when an operation has come to its result.
  *
  *  answer.c   every operation's success
- *  lists.c    ListKeys, ListUsers, ListAccessKeys
+ *  lists.c    ListKeys, ListUsers, ListAccessKeys, ListKeyRotations
  *  status.c   GetStatus
  */
 #ifndef COORD_API_H
@@ -14,7 +14,7 @@ struct coord_answer {
     unsigned status;
     const char *content_type;
     const char *error_type; /* static; NULL on success */
-    struct qk_buf body;
+    struct qk_buf body;     /* a secret one is wiped, here and by the HTTP front */
 };
 void coord_answer_free(struct coord_answer *a);
 
@@ -34,6 +34,8 @@ void coord_api_fault(const struct kms_raw *raw, const struct kms_fault *fault,
 
 /* Each appends the body, or refuses with a fault. */
 QK_MUST_USE qk_err coord_api_list(
+    struct coord_op *op, struct qk_buf *body, struct kms_fault *fault);
+QK_MUST_USE qk_err coord_api_rotations(
     struct coord_op *op, struct qk_buf *body, struct kms_fault *fault);
 QK_MUST_USE qk_err coord_api_status(struct coord_op *op, const struct coord_about *about,
     struct qk_buf *body, struct kms_fault *fault);

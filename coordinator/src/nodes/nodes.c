@@ -188,6 +188,16 @@ qk_err coord_nodes_pick(
     return QK_OK;
 }
 
+size_t coord_nodes_rank(
+    struct coord_nodes *nodes, const struct coord_doubts *d, uint16_t out[static WIRE_NODES_MAX])
+{
+    struct rank ranks[WIRE_NODES_MAX];
+    size_t n = rank_all(nodes, d, ranks);
+    qsort(ranks, n, sizeof *ranks, rank_cmp);
+    for (size_t i = 0; i < n; i++) out[i] = ranks[i].id;
+    return n;
+}
+
 void coord_nodes_state(struct coord_nodes *nodes, struct coord_node_state *out)
 {
     uint64_t now = qk_mono_ms();

@@ -53,6 +53,10 @@ void coord_doubt(
  *  up. */
 QK_MUST_USE qk_err coord_nodes_pick(
     struct coord_nodes *nodes, const struct coord_doubts *d, size_t k, uint16_t *set);
+/** All nodes whose links are up, the preferred ones first, in the order of coord_nodes_pick.
+ * Returns how many; out takes WIRE_NODES_MAX. */
+size_t coord_nodes_rank(
+    struct coord_nodes *nodes, const struct coord_doubts *d, uint16_t out[static WIRE_NODES_MAX]);
 /** Is every one of these up and not cooling down? */
 bool coord_nodes_healthy(struct coord_nodes *nodes, const uint16_t *set, size_t n);
 /** Prefer others for a while. */

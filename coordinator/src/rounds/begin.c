@@ -1,12 +1,25 @@
 #include "rounds/op.h"
 
+#include "mpc/sym.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include "qk/clock.h"
 
-bool coord_op_needs_all(enum kms_op op)
+/* What makes key material takes every node. Our own decision says so when there is one: an imported
+ * key is created, and rotated, without making any. */
+bool coord_op_needs_all(const struct coord_op *op)
 {
-    return op == KMS_OP_CREATE_KEY || op == KMS_OP_INITIALIZE;
+    if (!op->decided) return op->req.op == KMS_OP_CREATE_KEY || op->req.op == KMS_OP_INITIALIZE;
+    switch (op->decision.kind) {
+    case KMS_DO_CREATE_KEY:
+    case KMS_DO_INITIALIZE:
+    case KMS_DO_ROTATE:
+    case KMS_DO_IMPORT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool coord_op_needs_proposal(enum kms_op op)
@@ -14,8 +27,13 @@ bool coord_op_needs_proposal(enum kms_op op)
     switch (op) {
     case KMS_OP_CANCEL_KEY_DELETION:
     case KMS_OP_CREATE_KEY:
+    case KMS_OP_DELETE_IMPORTED_KEY_MATERIAL:
     case KMS_OP_DISABLE_KEY:
+    case KMS_OP_DISABLE_KEY_ROTATION:
     case KMS_OP_ENABLE_KEY:
+    case KMS_OP_ENABLE_KEY_ROTATION:
+    case KMS_OP_IMPORT_KEY_MATERIAL:
+    case KMS_OP_ROTATE_KEY_ON_DEMAND:
     case KMS_OP_SCHEDULE_KEY_DELETION:
     case KMS_OP_UPDATE_KEY_DESCRIPTION:
     case KMS_OP_CREATE_ACCESS_KEY:
@@ -55,6 +73,9 @@ qk_err coord_op_begin(struct coord_op *op, struct coord_engine *engine, const st
     op->raw = raw;
     op->op = KMS_OP_COUNT;
     op->der = (struct qk_buf)QK_BUF(512);
+    op->plain = (struct qk_buf)QK_BUF_SECRET(MPC_SYM_PLAIN_MAX);
+    op->blob = (struct qk_buf)QK_BUF(MPC_SYM_BLOB_MAX);
+    op->pair_public = (struct qk_buf)QK_BUF(1024);
     (void)snprintf(op->request_id, sizeof op->request_id, "%s", request_id);
     op->ctx.now_ms = qk_now_ms();
     (void)snprintf(op->ctx.account, sizeof op->ctx.account, "%s", engine->cluster->account);
@@ -78,6 +99,9 @@ void coord_op_end(struct coord_op *op)
     coord_certified_free(&op->made);
     free(op->made_records);
     qk_buf_free(&op->der);
+    qk_buf_free(&op->plain);
+    qk_buf_free(&op->blob);
+    qk_buf_free(&op->pair_public);
     for (size_t i = 0; i < op->n_sealed; i++) qk_buf_free(&op->sealed[i].bytes);
     coord_votes_free(&op->votes);
 }

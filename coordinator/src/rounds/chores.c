@@ -83,7 +83,7 @@ static qk_err fetch_page(struct coord_engine *e, uint16_t node, enum kms_kind ki
 
 qk_err coord_fetch_all(struct coord_engine *e, uint16_t node)
 {
-    for (enum kms_kind kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_SYSTEM; kind++) {
+    for (enum kms_kind kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_VERSION; kind++) {
         char after[KMS_RECORD_ID_MAX + 1] = {0};
         bool more = true;
         for (size_t page = 0; more && page < FETCH_PAGES_MAX; page++)

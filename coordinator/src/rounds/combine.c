@@ -3,8 +3,10 @@
 #include <openssl/evp.h>
 #include <openssl/core_names.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include "mpc/ecdsa.h"
 #include "mpc/session.h"
+#include "mpc/sym_record.h"
 
 static qk_err decode_parts(
     const struct coord_attempt *a, unsigned curve, struct mpc_ecdsa_part *parts, uint16_t *liar)
@@ -86,6 +88,17 @@ static bool spki_is(struct qk_bytes spki, const struct mpc_key_record *rec)
     return rec->pk[0] == (2 | (point[len - 1] & 1)) && memcmp(rec->pk + 1, point + 1, half) == 0;
 }
 
+static qk_err are_ours(const struct wire_cluster *cluster, const struct mpc_peer *nodes)
+{
+    for (size_t i = 0; i < cluster->n; i++) {
+        uint8_t idh[32];
+        QK_TRY(mpc_idh(idh, wire_key_spki(cluster->nodes[i].key)));
+        QK_ENSURE(nodes[i].id == cluster->nodes[i].id, QK_E_MISMATCH);
+        QK_ENSURE(memcmp(nodes[i].idh, idh, 32) == 0, QK_E_MISMATCH);
+    }
+    return QK_OK;
+}
+
 qk_err coord_check_created(const struct wire_cluster *cluster, const struct kms_key *key)
 {
     struct mpc_key_record rec;
@@ -93,12 +106,32 @@ qk_err coord_check_created(const struct wire_cluster *cluster, const struct kms_
     QK_ENSURE(memcmp(rec.key_id, key->key_id, 16) == 0, QK_E_MISMATCH);
     QK_ENSURE(rec.curve == key->spec->curve && rec.access == 0, QK_E_MISMATCH);
     QK_ENSURE(rec.t == cluster->t && rec.n == cluster->n, QK_E_MISMATCH);
-    for (size_t i = 0; i < cluster->n; i++) {
-        uint8_t idh[32];
-        QK_TRY(mpc_idh(idh, wire_key_spki(cluster->nodes[i].key)));
-        QK_ENSURE(rec.nodes[i].id == cluster->nodes[i].id, QK_E_MISMATCH);
-        QK_ENSURE(memcmp(rec.nodes[i].idh, idh, 32) == 0, QK_E_MISMATCH);
-    }
+    QK_TRY(are_ours(cluster, rec.nodes));
     QK_ENSURE(mpc_record_check_points(&rec) == QK_OK, QK_E_MISMATCH);
     return spki_is(key->spki, &rec) ? QK_OK : QK_E_MISMATCH;
+}
+
+static qk_err check_version(const struct wire_cluster *cluster, const struct kms_version *v,
+    uint8_t modes, const struct mpc_sym_record *rec)
+{
+    struct mpc_key_record points;
+    QK_ENSURE(memcmp(rec->key_id, v->key_id, 16) == 0 && rec->ver == v->ver, QK_E_MISMATCH);
+    QK_ENSURE(rec->modes == modes && rec->access == 0, QK_E_MISMATCH);
+    QK_ENSURE(rec->t == cluster->t && rec->n == cluster->n, QK_E_MISMATCH);
+    QK_TRY(are_ours(cluster, rec->nodes));
+    if (!(modes & MPC_SYM_V)) return QK_OK;
+    QK_TRY(mpc_sym_record_v(rec, &points));
+    return mpc_record_check_points(&points) == QK_OK ? QK_OK : QK_E_MISMATCH;
+}
+
+qk_err coord_check_version(const struct wire_cluster *cluster, const struct kms_version *v,
+    uint8_t modes, uint8_t material_id[static 32])
+{
+    struct mpc_sym_record *rec = malloc(sizeof *rec);
+    QK_ENSURE(rec != NULL, QK_E_NOMEM);
+    qk_err err = mpc_sym_record_decode(v->pkrec, rec) == QK_OK ? QK_OK : QK_E_MISMATCH;
+    if (err == QK_OK) err = check_version(cluster, v, modes, rec);
+    if (err == QK_OK) err = mpc_sym_material_id(rec, material_id);
+    free(rec);
+    return err;
 }

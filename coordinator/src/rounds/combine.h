@@ -36,5 +36,9 @@ QK_MUST_USE qk_err coord_verify_signature(
  *  its public key? QK_E_MISMATCH otherwise. */
 QK_MUST_USE qk_err coord_check_created(
     const struct wire_cluster *cluster, const struct kms_key *key);
+/** The same for a new version of a symmetric key, which must have these modes; fills in what
+ *  mpc_sym_material_id makes of its record. */
+QK_MUST_USE qk_err coord_check_version(const struct wire_cluster *cluster,
+    const struct kms_version *v, uint8_t modes, uint8_t material_id[static 32]);
 
 #endif

@@ -4,6 +4,9 @@
 #include "qk/log.h"
 #include "rounds/combine.h"
 #include "rounds/publisher.h"
+#include "rounds/randpool.h"
+
+enum { RANDOM_WAIT_MS = 1000 };
 
 /* An answer that does not hold: never released; other nodes are asked. */
 static qk_err reject(struct coord_op *op, const struct coord_attempt *a, uint16_t liar, qk_err why,
@@ -51,21 +54,46 @@ static qk_err finish_sign(struct coord_op *op, const struct coord_ask *ask,
 
 /* ---- records ---- */
 
+/* The kind of record that tells what was generated. */
+static enum kms_kind made_of(const struct coord_op *op)
+{
+    const struct kms_decision *d = &op->decision;
+    if (d->kind == KMS_DO_INITIALIZE) return KMS_KIND_SYSTEM;
+    bool symmetric = d->kind != KMS_DO_CREATE_KEY || d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT;
+    return symmetric ? KMS_KIND_VERSION : KMS_KIND_KEY;
+}
+
+static qk_err read_one(
+    const struct coord_op *op, const struct kms_record *r, struct kms_created *created)
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    switch (r->kind) {
+    case KMS_KIND_KEY:
+        QK_TRY(coord_check_created(c, &r->key));
+        created->pkrec = r->key.pkrec;
+        created->spki = r->key.spki;
+        return QK_OK;
+    case KMS_KIND_VERSION:
+        created->pkrec = r->version_of.pkrec;
+        QK_ENSURE(r->version_of.ver == op->decision.ver, QK_E_MISMATCH);
+        return coord_check_version(c, &r->version_of, op->decision.modes, created->material_id);
+    default:
+        created->pkrec = r->system.pkrec;
+        return QK_OK;
+    }
+}
+
 /* What the nodes say was generated: in the records of the first answer, which coord_certify then
  * compares with every other and with our own transition. */
 static qk_err read_created(
     struct coord_op *op, const struct coord_attempt *a, struct kms_created *created)
 {
     const struct wire_answer *first = &a->replies[0].answer;
-    enum kms_kind kind = op->req.op == KMS_OP_CREATE_KEY ? KMS_KIND_KEY : KMS_KIND_SYSTEM;
+    enum kms_kind kind = made_of(op);
     for (uint32_t i = 0; i < first->n_signed; i++) {
         struct kms_record r;
         QK_TRY(kms_record_decode(first->signed_records[i].record, &r));
-        if (r.kind != kind) continue;
-        if (kind == KMS_KIND_KEY) QK_TRY(coord_check_created(op->engine->cluster, &r.key));
-        created->pkrec = kind == KMS_KIND_KEY ? r.key.pkrec : r.system.pkrec;
-        if (kind == KMS_KIND_KEY) created->spki = r.key.spki;
-        return QK_OK;
+        if (r.kind == kind) return read_one(op, &r, created);
     }
     return QK_E_MISMATCH;
 }
@@ -86,7 +114,7 @@ static void expected_free(struct expected *e)
 static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct expected *out)
 {
     struct kms_created created = {.spki = {0}};
-    bool all = coord_op_needs_all(op->req.op);
+    bool all = coord_op_needs_all(op);
     if (all) QK_TRY(read_created(op, a, &created));
     struct kms_change *change = calloc(1, sizeof *change);
     QK_ENSURE(change != NULL, QK_E_NOMEM);
@@ -139,6 +167,8 @@ static bool makes_new(const struct coord_op *op)
     case KMS_OP_CREATE_USER:
     case KMS_OP_CREATE_ACCESS_KEY:
     case KMS_OP_INITIALIZE:
+    case KMS_OP_ROTATE_KEY_ON_DEMAND: /* a first VERSION record */
+    case KMS_OP_IMPORT_KEY_MATERIAL:
         return true;
     default:
         return false;
@@ -170,7 +200,7 @@ static qk_err certify(
 {
     const struct wire_cluster *c = op->engine->cluster;
     qk_err err = coord_certify(c, a, e->views, e->n, &op->made, liar);
-    while (err != QK_OK && *liar != 0 && a->n > c->t && !coord_op_needs_all(op->req.op)) {
+    while (err != QK_OK && *liar != 0 && a->n > c->t && !coord_op_needs_all(op)) {
         size_t at = 0;
         while (at < a->n && op->set[at] != *liar) at++;
         if (at == a->n) break;
@@ -199,6 +229,21 @@ static qk_err finish_change(struct coord_op *op, struct coord_attempt *a, enum c
     return *step == COORD_DONE ? keep_sealed(op, a) : QK_OK;
 }
 
+/* ---- random bytes ---- */
+
+static qk_err finish_random(struct coord_op *op, enum coord_step *step)
+{
+    size_t len = op->req.n_bytes;
+    QK_ENSURE(len >= 1 && len <= MPC_RAND_MAX, QK_E_STATE);
+    qk_buf_clear(&op->plain);
+    uint8_t *p = qk_buf_extend(&op->plain, len);
+    QK_ENSURE(p != NULL, op->plain.err);
+    qk_err err = coord_randpool_wait(op->engine->random, p, len, op->may_wait ? RANDOM_WAIT_MS : 0);
+    if (err != QK_OK) qk_buf_clear(&op->plain);
+    *step = err == QK_OK ? COORD_DONE : COORD_AGAIN;
+    return err == QK_E_BUSY ? QK_OK : err;
+}
+
 qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
     enum coord_step *step)
 {
@@ -213,8 +258,12 @@ qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, struct coo
     switch (op->decision.kind) {
     case KMS_DO_READ:
     case KMS_DO_VERIFY:
+    case KMS_DO_IMPORT_PARAMETERS:
+    case KMS_DO_ENCRYPT: /* nothing was evaluated: only whether the caller may (rounds/eval.h) */
         *step = COORD_DONE;
         return QK_OK;
+    case KMS_DO_RANDOM:
+        return finish_random(op, step);
     case KMS_DO_SIGN:
         return finish_sign(op, ask, a, step);
     default:

@@ -1,10 +1,12 @@
 #include "rounds/first.h"
 
 #include <stdlib.h>
+#include "rounds/eval.h"
 #include "rounds/internal.h"
 
 struct coord_first {
     struct coord_op *op;
+    struct coord_eval *eval; /* an evaluation does all by itself; else NULL */
     struct wire_call call;
     struct coord_texts texts;
     struct coord_ask ask;
@@ -30,10 +32,18 @@ static void on_reply(void *ctx, struct coord_reply *reply)
  * cannot parse or would refuse is judged by the nodes, which refuse it as fast. */
 static bool is_quick(const struct coord_op *op)
 {
-    if (op->by_operator || coord_op_needs_proposal(op->req.op) || coord_op_needs_all(op->req.op))
+    if (op->by_operator || coord_op_needs_proposal(op->req.op) || coord_op_needs_all(op))
         return false;
-    return !op->decided || op->decision.kind == KMS_DO_READ || op->decision.kind == KMS_DO_VERIFY ||
-           op->decision.kind == KMS_DO_SIGN;
+    if (!op->decided) return true;
+    switch (op->decision.kind) {
+    case KMS_DO_READ:
+    case KMS_DO_VERIFY:
+    case KMS_DO_SIGN:
+    case KMS_DO_RANDOM:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool choose(struct coord_first *f)
@@ -69,10 +79,22 @@ static void first_free(struct coord_first *f)
     free(f);
 }
 
+static bool start_eval(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
+{
+    struct coord_first *f = calloc(1, sizeof *f);
+    if (f == NULL) return false;
+    f->op = op;
+    *out = f; /* fn may run, and free it, before coord_eval_start returns */
+    if (coord_eval_start(op, fn, ctx, &f->eval) == QK_OK) return true;
+    free(f);
+    return false;
+}
+
 bool coord_first_start(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
 {
-    if (coord_op_needs_proposal(op->req.op) || coord_op_load(op) != QK_OK || !is_quick(op))
-        return false;
+    if (coord_op_needs_proposal(op->req.op) || coord_op_load(op) != QK_OK) return false;
+    if (coord_eval_is_quick(op)) return start_eval(op, fn, ctx, out);
+    if (!is_quick(op)) return false;
     struct coord_first *f = calloc(1, sizeof *f);
     if (f == NULL) return false;
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
@@ -110,15 +132,31 @@ static void look(struct coord_attempt *a, bool *need)
     }
 }
 
+bool coord_first_quick(const struct coord_first *f)
+{
+    return f->eval != NULL;
+}
+
+static qk_err conclude(struct coord_first *f, struct kms_fault *fault, enum coord_step *step)
+{
+    bool need = false;
+    if (f->eval != NULL) {
+        qk_err err = coord_eval_end(f->eval, fault, step);
+        free(f);
+        return err;
+    }
+    look(&f->attempt, &need);
+    /* Records that a node lacks are handed out by coord_op_run: nobody is to blame. */
+    qk_err err = need ? QK_OK : coord_op_conclude(f->op, &f->ask, &f->attempt, fault, step);
+    first_free(f);
+    return err;
+}
+
 bool coord_first_end(struct coord_first *f, qk_err *err, struct kms_fault *fault)
 {
     struct coord_op *op = f->op;
     enum coord_step step = COORD_AGAIN;
-    bool need = false;
-    look(&f->attempt, &need);
-    /* Records that a node lacks are handed out by coord_op_run: nobody is to blame. */
-    qk_err failed = need ? QK_OK : coord_op_conclude(op, &f->ask, &f->attempt, fault, &step);
-    first_free(f);
+    qk_err failed = conclude(f, fault, &step);
     coord_votes_free(&op->votes);
     if (failed != QK_OK) {
         *err = kms_fault_internal(fault, failed);

@@ -15,12 +15,14 @@ enum coord_step {
 
 /** What the call's views point into. */
 struct coord_texts {
-    struct qk_buf raw, proposal;
+    struct qk_buf raw, proposal, claim;
+    uint8_t body_hash[32];
     struct kms_ref ids[KMS_SLOT_COUNT + 1];
 };
 #define COORD_TEXTS                                                                                \
     {                                                                                              \
-        .raw = QK_BUF(KMS_RAW_ENCODED_MAX), .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX)           \
+        .raw = QK_BUF(KMS_RAW_ENCODED_MAX), .proposal = QK_BUF(KMS_PROPOSAL_ENCODED_MAX),          \
+        .claim = QK_BUF(WIRE_CALL_CLAIM_MAX)                                                       \
     }
 void coord_texts_free(struct coord_texts *t);
 

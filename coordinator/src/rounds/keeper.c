@@ -6,6 +6,7 @@
 #include <time.h>
 #include "qk/clock.h"
 #include "qk/log.h"
+#include "rounds/channels.h"
 #include "rounds/chores.h"
 #include "rounds/promised.h"
 
@@ -56,12 +57,21 @@ static void look_for_quarantine(struct coord_keeper *k, size_t i)
             QK_F_STR("state", now ? "entered" : "left"));
 }
 
+/* The call that asked for one when the link came up may have failed. */
+static void look_for_channel(struct coord_keeper *k, uint16_t node)
+{
+    struct coord_engine *e = k->config.engine;
+    if (e->channels == NULL || !coord_node_up(e->nodes, node)) return;
+    if (!coord_channels_ready(e->channels, node)) coord_channels_node_up(e->channels, node);
+}
+
 static void catch_up(struct coord_keeper *k)
 {
     struct coord_engine *e = k->config.engine;
     for (size_t i = 0; i < e->cluster->n && !stopping(k); i++) {
         uint16_t node = e->cluster->nodes[i].id;
         look_for_quarantine(k, i);
+        look_for_channel(k, node);
         (void)pthread_mutex_lock(&k->mutex);
         bool synced = k->synced[i] || k->quarantined[i];
         (void)pthread_mutex_unlock(&k->mutex);

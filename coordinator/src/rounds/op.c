@@ -3,6 +3,7 @@
 #include <time.h>
 #include "qk/clock.h"
 #include "qk/log.h"
+#include "rounds/eval.h"
 #include "rounds/internal.h"
 
 enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 6, INITIALIZE_TIMES = 6 };
@@ -102,6 +103,32 @@ void coord_texts_free(struct coord_texts *t)
 {
     qk_buf_free(&t->raw);
     qk_buf_free(&t->proposal);
+    qk_buf_free(&t->claim);
+}
+
+/* Nodes never see an Encrypt's plaintext (check S-15): they get the body's hash, which is what the
+ * caller signed, and the claim. */
+static bool keeps_body(const struct coord_op *op)
+{
+    return op->op == KMS_OP_ENCRYPT;
+}
+
+static qk_err put_raw(struct coord_op *op, struct wire_call *call, struct coord_texts *t)
+{
+    if (keeps_body(op)) {
+        struct kms_raw headers = *op->raw;
+        QK_TRY(kms_raw_body_hash(op->raw, t->body_hash));
+        headers.body = QK_BYTES(t->body_hash);
+        headers.body_is_hash = true;
+        QK_TRY(kms_raw_encode(&headers, &t->raw));
+        if (op->parsed) QK_TRY(kms_claim_make(op->raw, &t->claim));
+        QK_TRY(t->claim.err);
+        call->claim = qk_buf_view(&t->claim);
+    } else {
+        QK_TRY(kms_raw_encode(op->raw, &t->raw));
+    }
+    call->raw = qk_buf_view(&t->raw);
+    return t->raw.err;
 }
 
 qk_err coord_op_call(struct coord_op *op, struct wire_call *call, struct coord_texts *t)
@@ -109,9 +136,7 @@ qk_err coord_op_call(struct coord_op *op, struct wire_call *call, struct coord_t
     *call = (struct wire_call){.kind = WIRE_CALL_OP};
     memcpy(call->cluster, op->engine->cluster->hash, 32);
     memcpy(call->request_id, op->request_id, sizeof call->request_id);
-    QK_TRY(kms_raw_encode(op->raw, &t->raw));
-    QK_TRY(t->raw.err);
-    call->raw = qk_buf_view(&t->raw);
+    QK_TRY(put_raw(op, call, t));
     if (op->has_prop) kms_proposal_encode(&op->prop, &t->proposal);
     QK_TRY(t->proposal.err);
     call->proposal = qk_buf_view(&t->proposal);
@@ -174,7 +199,7 @@ bool coord_op_presig(struct coord_op *op, uint8_t presig[static 32])
 
 static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend)
 {
-    size_t k = coord_op_needs_all(op->req.op) ? op->engine->cluster->n : op->engine->cluster->t;
+    size_t k = coord_op_needs_all(op) ? op->engine->cluster->n : op->engine->cluster->t;
     *spend = coord_op_presig(op, presig);
     if (*spend) return QK_OK;
     return op->req.op == KMS_OP_CREATE_ACCESS_KEY ? pick_most(op) : pick(op, k);
@@ -194,6 +219,16 @@ static void let_go(struct coord_op *op, const struct coord_ask *ask, struct coor
     op->n_set = a->n;
 }
 
+/* What is wrong with a body that nodes do not see is ours to tell, once t of them know the caller.
+ */
+static void own_words(struct coord_op *op, struct kms_fault *fault)
+{
+    struct kms_request req;
+    bool no_claim = op->op == KMS_OP_ENCRYPT && !op->parsed &&
+                    strcmp(fault->message, "The nodes were shown no claim.") == 0;
+    if (no_claim && kms_request_parse(op->raw, &req, fault) == QK_OK) kms_request_free(&req);
+}
+
 qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struct coord_attempt *a,
     struct kms_fault *fault, enum coord_step *step)
 {
@@ -210,6 +245,7 @@ qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struc
     for (size_t i = 0; i < a->n; i++)
         if (!a->got[i] || a->replies[i].err == QK_E_TIMEOUT) op->timed_out = true;
     if (coord_votes_agree(&op->votes, op->engine->cluster->t, fault)) *step = COORD_FAULT;
+    if (*step == COORD_FAULT) own_words(op, fault);
     return QK_OK;
 }
 
@@ -217,15 +253,23 @@ qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struc
 static unsigned whole_ms(const struct coord_op *op)
 {
     const struct coord_timing *t = &op->engine->timing;
-    if (op->req.op == KMS_OP_INITIALIZE) return INITIALIZE_TIMES * t->create_ms;
-    return op->req.op == KMS_OP_CREATE_KEY ? t->create_ms : t->total_ms;
+    switch (op->req.op) {
+    case KMS_OP_INITIALIZE:
+        return INITIALIZE_TIMES * t->create_ms;
+    case KMS_OP_CREATE_KEY:
+    case KMS_OP_ROTATE_KEY_ON_DEMAND:
+    case KMS_OP_IMPORT_KEY_MATERIAL:
+        return t->create_ms;
+    default:
+        return t->total_ms;
+    }
 }
 
 static unsigned attempt_ms(const struct coord_op *op, uint64_t until_ms)
 {
     uint64_t now = qk_mono_ms();
     uint64_t left = until_ms > now ? until_ms - now : 1;
-    unsigned most = coord_op_needs_all(op->req.op) ? whole_ms(op) : op->engine->timing.attempt_ms;
+    unsigned most = coord_op_needs_all(op) ? whole_ms(op) : op->engine->timing.attempt_ms;
     return left < most ? (unsigned)left : most;
 }
 
@@ -234,6 +278,7 @@ static qk_err attempt(
 {
     uint8_t presig[32];
     bool spend;
+    if (coord_eval_is(op)) return coord_eval_run(op, until_ms, fault, step);
     qk_err err = choose(op, presig, &spend);
     op->too_few = err == QK_E_BUSY;
     *step = COORD_GIVE_UP;
@@ -265,7 +310,7 @@ static qk_err attempt(
 static qk_err attempts(
     struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
 {
-    bool all = coord_op_needs_all(op->req.op);
+    bool all = coord_op_needs_all(op);
     unsigned max = all ? CREATE_ATTEMPTS_MAX : ATTEMPTS_MAX;
     for (unsigned i = 0; i < max; i++) {
         QK_TRY(attempt(op, until_ms, fault, step));
@@ -297,9 +342,11 @@ static void avoid_for_a_while(struct coord_op *op)
 /* No result and no fault that t nodes agree on. */
 static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
 {
+    if (op->too_few && coord_eval_is(op)) return kms_fault_unavailable(fault);
     if (op->too_few) return kms_fault_timeout(fault);
     if (op->timed_out) return kms_fault_timeout(fault);
-    if (op->parsed && op->req.op == KMS_OP_SIGN) return kms_fault_unavailable(fault);
+    bool uses = op->parsed && (op->req.op == KMS_OP_SIGN || coord_eval_is(op));
+    if (uses) return kms_fault_unavailable(fault);
     return kms_fault_internal(fault, QK_E_MISMATCH);
 }
 
@@ -323,11 +370,16 @@ static qk_err run(struct coord_op *op, struct kms_fault *fault)
     return give_up(op, fault);
 }
 
+static bool makes_a_name(enum kms_op op)
+{
+    return op == KMS_OP_CREATE_KEY || op == KMS_OP_INITIALIZE;
+}
+
 /* Changes of one thing go one after the other: two proposals for the same next version would block
  * each other at the nodes. The last 36 bytes of a key id and of its ARN are the same. */
 static pthread_mutex_t *subject_lock(struct coord_op *op)
 {
-    if (!op->parsed || !coord_op_needs_proposal(op->req.op) || coord_op_needs_all(op->req.op))
+    if (!op->parsed || !coord_op_needs_proposal(op->req.op) || makes_a_name(op->req.op))
         return NULL;
     struct qk_bytes id = op->req.key_id;
     if (id.len == 0) id = op->req.access_key_id;
@@ -341,6 +393,7 @@ static pthread_mutex_t *subject_lock(struct coord_op *op)
 qk_err coord_op_run(struct coord_op *op, struct kms_fault *fault)
 {
     pthread_mutex_t *lock = subject_lock(op);
+    op->may_wait = true;
     if (lock != NULL) (void)pthread_mutex_lock(lock);
     qk_err err = run(op, fault);
     if (lock != NULL) (void)pthread_mutex_unlock(lock);

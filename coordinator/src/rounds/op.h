@@ -12,6 +12,8 @@
  *
  *  What is released
  *      READ, VERIFY    from certified records, after t nodes accepted the request
+ *      RANDOM          the same, and bytes that no single machine chose
+ *      ENCRYPT, ...    ciphertexts and plaintexts under the rules of mpc/sym_combine.h
  *      SIGN            a signature that verifies under the key's public key
  *      changes         records that equal our own transition, certified by t nodes (new keys and
  *                      Initialize: all n) and stored
@@ -56,6 +58,9 @@ struct coord_op {
         struct qk_buf bytes;
     } sealed[WIRE_NODES_MAX]; /* ACCESS_KEY, INITIALIZE */
     size_t n_sealed;
+    struct qk_buf plain; /* evaluations: SECRET, what was encrypted or decrypted; GenerateRandom */
+    struct qk_buf blob;  /* Encrypt and its kin: the ciphertext */
+    struct qk_buf pair_public; /* GenerateDataKeyPair*: SPKI, the private key is plain */
 
     /* for logs and the next choice of nodes */
     struct coord_votes votes;
@@ -66,6 +71,7 @@ struct coord_op {
     uint8_t rnd[32];
     bool presig_tried;
     bool timed_out, too_few;
+    bool may_wait; /* coord_op_run runs: this thread may block */
 };
 
 /** Parse what needs no secret. raw must live until coord_op_end. fault is filled on error. op is
@@ -81,8 +87,8 @@ void coord_op_principal(const struct coord_op *op, char *out);
 /** The key the operation is about: the new version if one was made. NULL: none. */
 const struct kms_record *coord_op_key(const struct coord_op *op);
 
-/** Is the operation of a kind that all n nodes must take part in? */
-bool coord_op_needs_all(enum kms_op op);
+/** Is the operation of a kind that all n nodes must take part in? After coord_op_load. */
+bool coord_op_needs_all(const struct coord_op *op);
 /** Does it take a proposal (kms/decide.h)? */
 bool coord_op_needs_proposal(enum kms_op op);
 

@@ -95,7 +95,10 @@ static qk_err note(struct coord_engine *e, struct coord_promised *p, uint16_t no
 
 static bool complete(const struct wire_cluster *cluster, const struct open_change *c)
 {
-    return c->n >= cluster->t && c->r.version > 1;
+    /* A first version is announced by all nodes or nobody, but that of a key's new material: the
+     * key's next record, signed by the same nodes, names it already. */
+    bool next = c->r.version > 1 || c->r.kind == KMS_KIND_VERSION;
+    return c->n >= cluster->t && next;
 }
 
 static qk_err certify(const struct open_change *c, struct qk_buf *out)
@@ -139,7 +142,7 @@ static qk_err take_page(struct coord_engine *e, struct coord_promised *p, uint8_
 
 qk_err coord_promised_take(struct coord_engine *e, struct coord_promised *p, uint16_t node)
 {
-    for (unsigned kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_SYSTEM; kind++) {
+    for (unsigned kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_VERSION; kind++) {
         char after[KMS_RECORD_ID_MAX + 1] = {0};
         bool more = true;
         for (size_t page = 0; more && page < PAGES_MAX; page++) {

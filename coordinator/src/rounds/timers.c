@@ -118,7 +118,7 @@ void coord_timers_free(struct coord_timers *t)
     free(t);
 }
 
-void coord_timer_arm(struct coord_timers *t, struct coord_timer *timer, uint64_t at_us,
+bool coord_timer_arm(struct coord_timers *t, struct coord_timer *timer, uint64_t at_us,
     void (*fire)(void *arg), void *arg)
 {
     (void)pthread_mutex_lock(&t->mutex);
@@ -136,7 +136,7 @@ void coord_timer_arm(struct coord_timers *t, struct coord_timer *timer, uint64_t
         if (at_us < t->planned_us) (void)pthread_cond_signal(&t->wake);
     }
     (void)pthread_mutex_unlock(&t->mutex);
-    if (stopped) fire(arg);
+    return !stopped;
 }
 
 bool coord_timer_cancel(struct coord_timers *t, struct coord_timer *timer)

@@ -25,14 +25,14 @@ struct coord_timer {
 
 struct coord_timers;
 QK_MUST_USE qk_err coord_timers_new(struct coord_timers **out);
-/** Fires what is armed at once, in any order, and joins the thread. Nothing may be armed any more:
- *  coord_timer_arm then fires within the call. NULL is allowed. */
+/** Fires what is armed at once, in any order, and joins the thread. Nothing can be armed any more:
+ *  coord_timer_arm then refuses. NULL is allowed. */
 void coord_timers_stop(struct coord_timers *t);
 void coord_timers_free(struct coord_timers *t); /* the same, and free */
 
 /** fire(arg) once, on the timers' thread, at at_us or soon after: it must not block. A timer is
- * armed once at a time. */
-void coord_timer_arm(struct coord_timers *t, struct coord_timer *timer, uint64_t at_us,
+ * armed once at a time. False: the timers were stopped, fire will not run. */
+QK_MUST_USE bool coord_timer_arm(struct coord_timers *t, struct coord_timer *timer, uint64_t at_us,
     void (*fire)(void *arg), void *arg);
 /** True: fire will not run. False: it has run, runs now, or was never armed. */
 bool coord_timer_cancel(struct coord_timers *t, struct coord_timer *timer);

@@ -30,7 +30,7 @@ struct coord_pace {
 };
 
 struct coord_watch {
-    struct coord_pace enc, dec;
+    struct coord_pace enc, dec, v; /* mode F, both ways; mode V */
     pthread_mutex_t mutex;
     struct {
         uint64_t at_ms[COORD_WATCH_EVENTS]; /* of the newest events; 0: none */

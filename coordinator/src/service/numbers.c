@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "rounds/randpool.h"
 
 enum outcome { OUT_OK, OUT_CLIENT, OUT_SERVER, OUT_N };
 static const char *const outcome_names[OUT_N] = {"ok", "client_fault", "server_fault"};
@@ -14,6 +15,7 @@ enum family {
     F_QUEUED,
     F_RUNNING,
     F_UNPUBLISHED,
+    F_RANDOM,
     F_NODE_UP,
     F_NODE_CALLS,
     F_NODE_FAILURES,
@@ -32,6 +34,7 @@ static const struct coord_family_def defs[] = {
     [F_RUNNING] = {"qkms_running", "Requests in work.", COORD_GAUGE, {NULL}, 1},
     [F_UNPUBLISHED] = {"qkms_unpublished", "Changes some reachable node has not acknowledged.",
         COORD_GAUGE, {NULL}, 1},
+    [F_RANDOM] = {"qkms_random_bytes", "Random bytes ready in the pool.", COORD_GAUGE, {NULL}, 1},
     [F_NODE_UP] = {"qkms_node_up", "Whether the link to a node is up.", COORD_GAUGE, {"node"}, 32},
     [F_NODE_CALLS] = {"qkms_node_calls_total", "Calls to a node.", COORD_COUNTER, {"node"}, 32},
     [F_NODE_FAILURES] = {"qkms_node_failures_total", "Calls to a node without an answer.",
@@ -64,6 +67,15 @@ static const struct {
     COUNT(conflicts, "qkms_conflicts_total", "Compare-and-set operations lost."),
     COUNT(refused, "qkms_refused_total", "Calls of ours that a node does not answer."),
     COUNT(presig_used, "qkms_presig_used_total", "Signatures made with a presignature."),
+    COUNT(sym_f, "qkms_encrypt_f_total", "Ciphertexts made in mode F."),
+    COUNT(sym_v, "qkms_encrypt_v_total", "Ciphertexts made in mode V."),
+    COUNT(sym_fell, "qkms_encrypt_fell_total", "Encrypts that went from mode F to mode V."),
+    COUNT(sym_dec, "qkms_decrypt_total", "Ciphertexts opened."),
+    COUNT(sym_invalid, "qkms_decrypt_invalid_total", "Ciphertexts that nothing opens."),
+    COUNT(sym_suspects, "qkms_evaluation_suspects_total", "Nodes named by an evaluation."),
+    COUNT(rand_alarms, "qkms_random_alarms_total",
+        "Random contributions that repeat, are constant or cloned."),
+    COUNT(rand_failed, "qkms_random_failed_total", "Random runs with fewer than t contributions."),
     COUNT(presig_failed, "qkms_presig_failed_total", "Presignatures that made none."),
 };
 
@@ -103,6 +115,9 @@ static void mirror(void *ctx)
     coord_metric_set(coord_metric(n->family[F_QUEUED], NULL), (int64_t)queued);
     coord_metric_set(coord_metric(n->family[F_RUNNING], NULL), (int64_t)running);
     coord_metric_set(coord_metric(n->family[F_UNPUBLISHED], NULL), (int64_t)unpublished);
+    if (n->src.engine->random != NULL)
+        coord_metric_set(coord_metric(n->family[F_RANDOM], NULL),
+            (int64_t)coord_randpool_level(n->src.engine->random));
     mirror_nodes(n);
     for (size_t i = 0; i < QK_COUNT(counts); i++) {
         const uint8_t *at = (const uint8_t *)&n->src.engine->counts + counts[i].offset;

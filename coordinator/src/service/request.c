@@ -151,7 +151,8 @@ static void end_first(void *arg)
 static void on_first(void *arg)
 {
     struct job *j = arg;
-    if (qk_pool_run(j->service->quick, end_first, j) != QK_OK) end_first(j);
+    if (coord_first_quick(j->first) || qk_pool_run(j->service->quick, end_first, j) != QK_OK)
+        end_first(j);
 }
 
 static void begin(void *arg)

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "qk/clock.h"
+#include "rounds/channels.h"
 #include "rounds/publisher.h"
+#include "rounds/randpool.h"
+#include "rounds/timers.h"
 
 enum { PUBLISH_RETRY_MS = 1000 };
 
@@ -75,7 +78,9 @@ static void on_node_up(void *ctx, uint16_t node)
 {
     struct coord_service *s = ctx;
     struct coord_keeper *k = atomic_load(&s->keeper); /* NULL while starting: it looks by itself */
-    if (k != NULL) coord_keeper_node_up(k, node);
+    if (k == NULL) return;
+    coord_channels_node_up(s->engine.channels, node);
+    coord_keeper_node_up(k, node);
 }
 
 static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
@@ -94,12 +99,16 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
         (void)snprintf(why, why_len, "store %s: %s (%s)", c->store, detail, qk_err_name(err));
     QK_TRY(err);
     QK_TRY(say(coord_presigs_new(&e->presigs), why, why_len, "out of memory"));
+    QK_TRY(say(coord_channels_new(&e->channels, e), why, why_len, "out of memory"));
+    QK_TRY(say(coord_timers_new(&e->timers), why, why_len, "out of memory"));
     struct coord_nodes_config nodes = {.cluster = s->cluster,
         .identity = s->identity,
         .max_calls = (unsigned)c->node_calls,
         .on_up = on_node_up,
         .ctx = s};
     QK_TRY(say(coord_nodes_new(&e->nodes, &nodes), why, why_len, "the node links cannot start"));
+    QK_TRY(say(coord_randpool_new(&e->random, e), why, why_len,
+        "no locked memory for random bytes (is the limit too low?)"));
     QK_TRY(say(
         coord_publisher_new(&e->publisher, e, PUBLISH_RETRY_MS), why, why_len, "out of memory"));
     struct coord_keeper_config config = {.engine = e, .due_ms = (unsigned)c->due_ms};
@@ -165,6 +174,7 @@ static qk_err start(struct coord_service *s, char *why, size_t why_len)
         "the workers cannot start"));
     QK_TRY(say(qk_pool_new(&s->quick, "quick", quick_threads(), c->workers + c->queue), why,
         why_len, "the threads cannot start"));
+    s->engine.quick = s->quick;
     QK_TRY(say(start_numbers(s), why, why_len, "the metrics cannot start"));
     return start_http(s, why, why_len);
 }
@@ -217,6 +227,8 @@ void coord_service_free(struct coord_service *s)
     qk_pool_stop(s->workers);
     qk_pool_stop(s->quick);
     coord_publisher_stop(s->engine.publisher);
+    coord_randpool_stop(s->engine.random);
+    coord_timers_stop(s->engine.timers);
     struct coord_keeper *keeper = atomic_exchange(&s->keeper, NULL);
     coord_keeper_stop(keeper);
     coord_nodes_free(s->engine.nodes); /* ends every first attempt: they answer on its threads */
@@ -224,6 +236,9 @@ void coord_service_free(struct coord_service *s)
     qk_pool_free(s->workers);
     coord_keeper_free(keeper); /* only now: a link that came up a moment ago may still name it */
     coord_publisher_free(s->engine.publisher);
+    coord_randpool_free(s->engine.random);
+    coord_channels_free(s->engine.channels);
+    coord_timers_free(s->engine.timers);
     coord_presigs_free(s->engine.presigs);
     coord_store_close(s->engine.store);
     coord_audit_close(s->audit);
