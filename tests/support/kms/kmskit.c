@@ -173,6 +173,15 @@ void kit_world_init(struct kit_world *w)
         "{\"KeySpec\":\"ECC_NIST_P256\",\"KeyUsage\":\"SIGN_VERIFY\",\"Description\":\"first\"}"));
 }
 
+qk_err kit_access_key(struct kit_world *w, const char *user, const char *access_key_id)
+{
+    char body[256];
+    struct kms_proposal p = {.now_ms = w->ctx.now_ms};
+    snprintf(p.access_key_id, sizeof p.access_key_id, "%s", access_key_id);
+    snprintf(body, sizeof body, "{\"UserName\":\"%s\",\"ResponseKey\":\"" RESPONSE_KEY "\"}", user);
+    return run(w, KIT_ALICE, "QkmsAdmin.CreateAccessKey", body, &p);
+}
+
 void kit_world_free(struct kit_world *w)
 {
     for (size_t i = 0; i < w->n; i++) {

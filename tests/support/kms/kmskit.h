@@ -46,6 +46,8 @@ qk_err kit_decide(struct kit_world *w, const char *access_key_id, const char *ta
     const struct kms_proposal *prop, struct kms_decision *out);
 /** kit_decide with a fresh proposal, then the transition; the new records replace the old ones. */
 qk_err kit_do(struct kit_world *w, const char *access_key_id, const char *target, const char *body);
+/** CreateAccessKey by alice, with this name for the new key. */
+qk_err kit_access_key(struct kit_world *w, const char *user, const char *access_key_id);
 /** Body with the current key's id: a format with one %s. */
 const char *kit_body(struct kit_world *w, const char *fmt);
 
