@@ -206,6 +206,11 @@ struct kms_record *kit_version(struct kit_world *w, uint32_t ver)
     return kit_find(w, &ref);
 }
 
+void kit_put(struct kit_world *w, struct kms_record *r)
+{
+    store(w, r);
+}
+
 void kit_symmetric(struct kit_world *w, const char *body)
 {
     must(kit_do(w, KIT_ALICE, "TrentService.CreateKey", body));

@@ -53,6 +53,8 @@ const char *kit_body(struct kit_world *w, const char *fmt);
 
 /** The current record of a version of the last key made; NULL if there is none. */
 struct kms_record *kit_version(struct kit_world *w, uint32_t ver);
+/** This record in the place of the one that is there. */
+void kit_put(struct kit_world *w, struct kms_record *r);
 /** CreateKey by alice; aborts when refused. */
 void kit_symmetric(struct kit_world *w, const char *body);
 /** Base64 of something that begins like a blob of this key and version, len bytes of it. */
