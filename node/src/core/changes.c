@@ -121,11 +121,22 @@ static qk_err create_version(struct node_op *op, const uint8_t key_id[static 16]
     return transition_and_sign(op, &created);
 }
 
+/* Material that its owner brings. */
+static qk_err import_version(struct node_op *op)
+{
+    NODE_SYM_MADE(made);
+    QK_TRY(node_sym_import(op, &made, &op->answer.culprit));
+    struct kms_created created = {.pkrec = qk_buf_view(&made.pkrec)};
+    memcpy(created.material_id, made.material_id, sizeof created.material_id);
+    return transition_and_sign(op, &created);
+}
+
 static bool is_symmetric(const struct node_op *op)
 {
     const struct kms_decision *d = &op->decision;
-    return d->kind == KMS_DO_ROTATE ||
-           (d->kind == KMS_DO_CREATE_KEY && d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT);
+    return d->kind == KMS_DO_ROTATE || d->kind == KMS_DO_IMPORT ||
+           (op->req.op == KMS_OP_CREATE_KEY && d->spec != NULL &&
+               d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT);
 }
 
 static qk_err seal_partial(
@@ -205,6 +216,9 @@ void node_change(struct node_op *op)
     case KMS_DO_ROTATE:
         err = create_version(op, op->decision.key->key.key_id);
         break;
+    case KMS_DO_IMPORT:
+        err = import_version(op);
+        break;
     case KMS_DO_CHANGE:
         err = transition_and_sign(op, NULL);
         break;
@@ -221,11 +235,13 @@ void node_change(struct node_op *op)
     case KMS_DO_DECRYPT:
     case KMS_DO_REENCRYPT:
     case KMS_DO_RANDOM:
-    case KMS_DO_IMPORT:
     case KMS_DO_IMPORT_PARAMETERS:
         break;
     }
-    finish(op, err);
+    if (err == QK_E_DENIED && op->fault.type != NULL)
+        (void)node_op_fault(op);
+    else
+        finish(op, err);
 }
 
 /* ---- what is due without anybody's request ---- */

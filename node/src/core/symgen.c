@@ -31,13 +31,11 @@ bool node_sym_possible(const struct node *node, uint8_t modes, struct kms_fault 
 
 /* ---- a version that is here already ---- */
 
-/* Was it made for this key, these modes and the nodes of this cluster? */
-static bool is_it(
-    const struct node *node, const struct mpc_sym_record *rec, const struct mpc_sym_spec *spec)
+bool node_sym_is_ours(const struct node *node, const struct mpc_sym_record *rec,
+    const uint8_t key_id[static 16], uint32_t ver, uint8_t modes)
 {
-    bool same = memcmp(rec->key_id, spec->key_id, 16) == 0 && rec->ver == spec->ver &&
-                rec->modes == spec->modes && rec->t == node->cluster->t &&
-                rec->n == node->cluster->n;
+    bool same = memcmp(rec->key_id, key_id, 16) == 0 && rec->ver == ver && rec->modes == modes &&
+                rec->t == node->cluster->t && rec->n == node->cluster->n;
     for (size_t i = 0; same && i < rec->n; i++)
         same = rec->nodes[i].id == node->peers[i].id &&
                memcmp(rec->nodes[i].idh, node->peers[i].idh, sizeof rec->nodes[i].idh) == 0;
@@ -52,7 +50,8 @@ static qk_err find_made(struct node *node, const uint8_t id[static 16],
     QK_AUTO_BUF record = QK_BUF(MPC_SYM_RECORD_MAX);
     QK_TRY(node_vault_share_load(node->vault, id, NULL, &secret, &record));
     QK_TRY(mpc_sym_record_decode(qk_buf_view(&record), rec) == QK_OK ? QK_OK : QK_E_CORRUPT);
-    return is_it(node, rec, spec) ? QK_OK : QK_E_MISMATCH;
+    bool ours = node_sym_is_ours(node, rec, spec->key_id, spec->ver, spec->modes);
+    return ours ? QK_OK : QK_E_MISMATCH;
 }
 
 /* ---- generation ---- */

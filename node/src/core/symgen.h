@@ -31,4 +31,15 @@ bool node_sym_possible(const struct node *node, uint8_t modes, struct kms_fault 
 QK_MUST_USE qk_err node_sym_make(struct node_op *op, const uint8_t key_id[static 16], uint32_t ver,
     uint8_t modes, const char *what, struct node_sym_made *made, uint16_t *culprit);
 
+/** Take material in that was imported: op->call.parts holds our part of it. Makes op->decision.ver
+ * of the key, or makes it anew when it is not here (deleted, expired), or finds that it is.
+ * Blocking. symimport.c. QK_E_DENIED: op->fault is set (IncorrectKeyMaterialException, check S-21).
+ * QK_E_MALFORMED: the part is none. Others as above. */
+QK_MUST_USE qk_err node_sym_import(
+    struct node_op *op, struct node_sym_made *made, uint16_t *culprit);
+
+/** Was rec made for this version, these modes and the nodes of this cluster? */
+bool node_sym_is_ours(const struct node *node, const struct mpc_sym_record *rec,
+    const uint8_t key_id[static 16], uint32_t ver, uint8_t modes);
+
 #endif
