@@ -60,6 +60,21 @@ static void fail(uint16_t node, qk_err err, coord_reply_fn fn, void *ctx)
     fn(ctx, &r);
 }
 
+static qk_err start(struct coord_node *n, struct qk_bytes bytes, unsigned timeout_ms,
+    enum coord_travel how, struct flight *f)
+{
+    switch (how) {
+    case COORD_TOGETHER:
+        return gathering ? wire_bundler_add(n->bundler, bytes, timeout_ms, on_answer, f)
+                         : wire_bundler_call(n->bundler, bytes, timeout_ms, on_answer, f);
+    case COORD_CHANGE:
+        return wire_bundler_call(n->changes, bytes, timeout_ms, on_answer, f);
+    case COORD_ALONE:
+        break;
+    }
+    return wire_client_call(n->client, bytes, timeout_ms, on_answer, f);
+}
+
 void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes bytes,
     unsigned timeout_ms, enum coord_travel how, coord_reply_fn fn, void *ctx)
 {
@@ -74,9 +89,7 @@ void coord_node_call(struct coord_nodes *nodes, uint16_t node, struct qk_bytes b
     n->in_flight++;
     n->calls++;
     (void)pthread_mutex_unlock(&n->owner->mutex);
-    bool together = how == COORD_TOGETHER && bytes.len <= WIRE_BUNDLE_CALL_BYTES;
-    qk_err err = !together   ? wire_client_call(n->client, bytes, timeout_ms, on_answer, f)
-                 : gathering ? wire_bundler_add(n->bundler, bytes, timeout_ms, on_answer, f)
-                             : wire_bundler_call(n->bundler, bytes, timeout_ms, on_answer, f);
+    if (bytes.len > WIRE_BUNDLE_CALL_BYTES) how = COORD_ALONE;
+    qk_err err = start(n, bytes, timeout_ms, how, f);
     if (err != QK_OK) on_answer(f, err, (struct qk_bytes){0});
 }

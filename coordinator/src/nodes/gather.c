@@ -91,14 +91,14 @@ static void on_reply(void *ctx, struct coord_reply *reply)
     gather_unref(g);
 }
 
-void coord_gather_call(
-    struct coord_gather *g, uint16_t node, struct qk_bytes bytes, unsigned timeout_ms)
+void coord_gather_call(struct coord_gather *g, uint16_t node, struct qk_bytes bytes,
+    unsigned timeout_ms, enum coord_travel how)
 {
     (void)pthread_mutex_lock(&g->mutex);
     g->refs++;
     g->outstanding++;
     (void)pthread_mutex_unlock(&g->mutex);
-    coord_node_call(g->nodes, node, bytes, timeout_ms, COORD_ALONE, on_reply, g);
+    coord_node_call(g->nodes, node, bytes, timeout_ms, how, on_reply, g);
 }
 
 size_t coord_gather_outstanding(struct coord_gather *g)

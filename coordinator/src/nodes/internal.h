@@ -10,7 +10,7 @@ struct coord_node {
     struct coord_nodes *owner;
     uint16_t id;
     struct wire_client *client;
-    struct wire_bundler *bundler;
+    struct wire_bundler *bundler, *changes;
     /* under owner->mutex */
     unsigned in_flight;
     uint64_t calls, failures, last_latency_us;
@@ -33,5 +33,7 @@ struct coord_node *coord_node_find(struct coord_nodes *nodes, uint16_t id);
 enum { COORD_COOL_MS = 2000 };
 /* Bundles in flight to one node: one at work, one on its way, and their answers. */
 enum { COORD_BUNDLES = 3 };
+/* Of changes: one waits for the disk while the next is decided. */
+enum { COORD_CHANGE_BUNDLES = 2 };
 
 #endif

@@ -43,7 +43,8 @@ static qk_err start_client(struct coord_nodes *nodes, size_t i)
         .ctx = n,
     };
     QK_TRY(wire_client_new(&n->client, &cfg));
-    return wire_bundler_new(&n->bundler, n->client, COORD_BUNDLES);
+    QK_TRY(wire_bundler_new(&n->bundler, n->client, COORD_BUNDLES));
+    return wire_bundler_new(&n->changes, n->client, COORD_CHANGE_BUNDLES);
 }
 
 qk_err coord_nodes_new(struct coord_nodes **out, const struct coord_nodes_config *config)
@@ -68,7 +69,10 @@ void coord_nodes_free(struct coord_nodes *nodes)
 {
     if (nodes == NULL) return;
     for (size_t i = 0; i < nodes->n; i++) wire_client_free(nodes->node[i].client);
-    for (size_t i = 0; i < nodes->n; i++) wire_bundler_free(nodes->node[i].bundler);
+    for (size_t i = 0; i < nodes->n; i++) {
+        wire_bundler_free(nodes->node[i].bundler);
+        wire_bundler_free(nodes->node[i].changes);
+    }
     (void)pthread_mutex_destroy(&nodes->mutex);
     free(nodes);
 }

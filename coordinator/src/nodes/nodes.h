@@ -4,8 +4,8 @@
  *
  *      struct coord_gather *g;
  *      QK_TRY(coord_gather_new(&g, nodes));
- *      coord_gather_call(g, 2, bytes, 4000);
- *      coord_gather_call(g, 3, bytes, 4000);
+ *      coord_gather_call(g, 2, bytes, 4000, COORD_ALONE);
+ *      coord_gather_call(g, 3, bytes, 4000, COORD_ALONE);
  *      while (coord_gather_next(g, wait_ms, &reply)) { ...; coord_reply_free(&reply); }
  *      coord_gather_free(g);          // late answers are dropped
  *
@@ -90,6 +90,7 @@ typedef void (*coord_reply_fn)(void *ctx, struct coord_reply *reply);
 enum coord_travel {
     COORD_ALONE,
     COORD_TOGETHER, /* in a bundle, with what else is waiting: for calls answered without waiting */
+    COORD_CHANGE,   /* in a bundle of changes, which waits for the node's disk once */
 };
 
 /** Call one node; fn runs exactly once. bytes are copied. A call that cannot start is a reply with
@@ -106,8 +107,8 @@ QK_MUST_USE qk_err coord_gather_new(struct coord_gather **out, struct coord_node
 /** What is outstanding goes on and is dropped when it comes. NULL is allowed. */
 void coord_gather_free(struct coord_gather *g);
 /** Start a call. A call that cannot start becomes a reply with its error, like any other. */
-void coord_gather_call(
-    struct coord_gather *g, uint16_t node, struct qk_bytes bytes, unsigned timeout_ms);
+void coord_gather_call(struct coord_gather *g, uint16_t node, struct qk_bytes bytes,
+    unsigned timeout_ms, enum coord_travel how);
 /** The next reply. false: nothing is outstanding, or none came within wait_ms. The caller then
  *  owns *out (coord_reply_free). */
 bool coord_gather_next(struct coord_gather *g, uint64_t wait_ms, struct coord_reply *out);

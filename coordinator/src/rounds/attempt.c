@@ -87,7 +87,7 @@ static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
 {
     QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
     QK_TRY(coord_attach(ask, &reply->answer, a, &bytes));
-    coord_gather_call(g, reply->node, qk_buf_view(&bytes), timeout_ms);
+    coord_gather_call(g, reply->node, qk_buf_view(&bytes), timeout_ms, ask->how);
     return QK_OK;
 }
 
@@ -183,7 +183,7 @@ qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
     if (err == QK_OK) {
         atomic_fetch_add(&ask->engine->counts.attempts, 1);
         for (size_t i = 0; i < ask->n_set; i++)
-            coord_gather_call(s.g, ask->set[i], qk_buf_view(&bytes), ask->timeout_ms);
+            coord_gather_call(s.g, ask->set[i], qk_buf_view(&bytes), ask->timeout_ms, ask->how);
         gather(&s);
         coord_gather_free(s.g);
     }

@@ -64,7 +64,7 @@ qk_err coord_call_one(struct coord_engine *e, uint16_t node, struct wire_call *c
     wire_call_encode(&bytes, call);
     QK_TRY(bytes.err);
     QK_TRY(coord_gather_new(&g, e->nodes));
-    coord_gather_call(g, node, qk_buf_view(&bytes), FETCH_TIMEOUT_MS);
+    coord_gather_call(g, node, qk_buf_view(&bytes), FETCH_TIMEOUT_MS, COORD_ALONE);
     bool got = coord_gather_next(g, FETCH_TIMEOUT_MS + 200, r);
     coord_gather_free(g);
     return got ? QK_OK : QK_E_TIMEOUT;

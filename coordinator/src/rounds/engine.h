@@ -58,7 +58,7 @@ struct coord_counts {
     atomic_ullong rand_failed;           /* runs with fewer than t contributions */
 };
 
-enum { COORD_SUBJECTS = 64 };
+enum { COORD_SUBJECTS = 1024 }; /* many, so that changes of different things seldom meet */
 
 /** Filled by its owner; coord_engine_init prepares the locks. */
 struct coord_engine {

@@ -7,6 +7,7 @@
 #include "rounds/internal.h"
 
 enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 6, INITIALIZE_TIMES = 6 };
+enum { NEWS_MS = 2000, NEWS_BYTES = 8192 };
 
 /* ---- what the request rests on ---- */
 
@@ -99,6 +100,18 @@ static void fill_refs(struct coord_op *op, struct wire_call *call, struct kms_re
     if (!named(call, &ids[n])) name_ref(call, ids[n].kind, ids[n].id, have ? &op->system.r : NULL);
 }
 
+/* A change that rests on another one of a moment ago brings that along: its nodes may not have been
+ * told, and would ask. */
+static void attach_news(const struct coord_op *op, struct wire_call *call)
+{
+    uint64_t now = qk_mono_ms();
+    for (size_t i = 0; i < KMS_SLOT_COUNT && call->n_records < WIRE_CALL_RECORDS_MAX; i++) {
+        const struct coord_entry *e = &op->entries[i];
+        bool news = op->recs.slot[i] != NULL && e->put_ms != 0 && now - e->put_ms < NEWS_MS;
+        if (news && e->certified.len <= NEWS_BYTES) call->records[call->n_records++] = e->certified;
+    }
+}
+
 void coord_texts_free(struct coord_texts *t)
 {
     qk_buf_free(&t->raw);
@@ -141,6 +154,7 @@ qk_err coord_op_call(struct coord_op *op, struct wire_call *call, struct coord_t
     QK_TRY(t->proposal.err);
     call->proposal = qk_buf_view(&t->proposal);
     fill_refs(op, call, t->ids);
+    if (op->has_prop) attach_news(op, call);
     if (op->decided && op->decision.kind == KMS_DO_SIGN && op->engine->presigs != NULL)
         call->want_presigs = coord_presigs_want(
             op->engine->presigs, op->decision.key->key.key_id, op->set, op->n_set);
@@ -297,6 +311,8 @@ static qk_err attempt(
         ask.patient = true;
         ask.enough = op->engine->cluster->t;
     }
+    /* Each node decides it alone: those that wait at the same time share its disk's sync. */
+    if (op->decided && op->decision.kind == KMS_DO_CHANGE) ask.how = COORD_CHANGE;
     struct coord_attempt a = {.n = 0};
     op->attempts++;
     if (err == QK_OK) err = coord_attempt_run(&ask, &a);

@@ -11,7 +11,8 @@ enum {
     TRIES = 20,
     NEWS_MAX = 4096, /* beyond it nodes are left to ask */
     CALL_BYTES = 1500000,
-    CALLS_MAX = 4, /* to one node at a time: what comes meanwhile travels together */
+    CALLS_MAX = 2, /* to one node at a time: what comes meanwhile travels together */
+    GATHER_MS = 5, /* so does what comes within so long */
     SYNC_MS = 30,  /* a put is on the disk within about so long */
     IDLE_MS = 1000,
 };
@@ -31,7 +32,7 @@ struct coord_publisher {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    bool stop, woken;
+    bool stop, woken, fresh; /* fresh: something was published since we last looked */
     struct news *list, **last;
     size_t n;
     unsigned calls[WIRE_NODES_MAX]; /* in flight, by index */
@@ -208,11 +209,23 @@ static unsigned pause_ms(const struct coord_publisher *p)
     return left < ms ? (unsigned)left : ms;
 }
 
+/* News that begin to come are waited for a little; the mutex is let go meanwhile. */
+static void gather(struct coord_publisher *p)
+{
+    const struct timespec pause = {.tv_nsec = GATHER_MS * 1000000};
+    if (!p->fresh || p->stop) return;
+    p->fresh = false;
+    (void)pthread_mutex_unlock(&p->mutex);
+    (void)nanosleep(&pause, NULL);
+    (void)pthread_mutex_lock(&p->mutex);
+}
+
 static void *run(void *arg)
 {
     struct coord_publisher *p = arg;
     (void)pthread_mutex_lock(&p->mutex);
     while (!p->stop) {
+        gather(p);
         p->woken = false;
         if (p->list != NULL) tell_all(p);
         if (p->sync_at_ms != 0 && qk_mono_ms() >= p->sync_at_ms) sync_store(p);
@@ -294,8 +307,8 @@ void coord_publish(struct coord_publisher *p, const struct qk_bytes *certified, 
             p->last = &w->next;
             p->n++;
             if (p->sync_at_ms == 0) p->sync_at_ms = qk_mono_ms() + SYNC_MS;
-            p->woken = true;
-            (void)pthread_cond_signal(&p->wake);
+            if (!p->fresh) (void)pthread_cond_signal(&p->wake);
+            p->woken = p->fresh = true;
         }
         (void)pthread_mutex_unlock(&p->mutex);
         if (!room) news_free(w);

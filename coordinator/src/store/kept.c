@@ -14,6 +14,7 @@ qk_err coord_kept_new(struct coord_kept **out, struct qk_bytes certified)
     atomic_init(&k->refs, 1);
     atomic_init(&k->sym, NULL);
     k->len = certified.len;
+    k->put_ms = 0;
     memcpy(k->bytes, certified.p, certified.len);
     qk_err err = kms_certified_decode(qk_bytes(k->bytes, k->len), &record, &cert);
     if (err == QK_OK) err = kms_record_decode(record, &k->r);
@@ -27,8 +28,10 @@ qk_err coord_kept_new(struct coord_kept **out, struct qk_bytes certified)
 
 void coord_kept_entry(struct coord_kept *kept, struct coord_entry *out)
 {
-    *out = (struct coord_entry){
-        .kept = kept, .certified = qk_bytes(kept->bytes, kept->len), .r = kept->r};
+    *out = (struct coord_entry){.kept = kept,
+        .certified = qk_bytes(kept->bytes, kept->len),
+        .r = kept->r,
+        .put_ms = kept->put_ms};
 }
 
 void coord_kept_unref(struct coord_kept *kept)

@@ -18,6 +18,7 @@ struct coord_kept {
     /* VERSION records: what an evaluation needs of it; made when first asked for. NULL before */
     _Atomic(struct mpc_sym_version *) sym;
     struct kms_record r; /* views into bytes */
+    uint64_t put_ms;     /* as in coord_entry; set before it is shared */
     size_t len;
     uint8_t bytes[]; /* certified */
 };

@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include <stdlib.h>
+#include "qk/clock.h"
 
 void coord_entry_free(struct coord_entry *e)
 {
@@ -126,6 +127,16 @@ static qk_err put_one(struct coord_store *s, const struct kms_record *r, struct 
     return write_row(s, r, certified);
 }
 
+/* What was just changed is asked for next. Without memory it is read from the file. */
+static void keep(struct coord_store *s, struct qk_bytes certified)
+{
+    struct coord_kept *kept;
+    if (coord_kept_new(&kept, certified) != QK_OK) return;
+    kept->put_ms = qk_mono_ms();
+    coord_kept_add(&s->kept, kept);
+    coord_kept_unref(kept);
+}
+
 qk_err coord_store_put(struct coord_store *store, const struct qk_bytes *certified, size_t n)
 {
     QK_ENSURE(n >= 1 && n <= COORD_STORE_PUT_MAX, QK_E_STATE);
@@ -140,6 +151,7 @@ qk_err coord_store_put(struct coord_store *store, const struct qk_bytes *certifi
         for (size_t i = 0; i < n && err == QK_OK; i++)
             err = put_one(store, &records[i], certified[i]);
         err = finish(store, err);
+        for (size_t i = 0; i < n && err == QK_OK; i++) keep(store, certified[i]);
     }
     free(records);
     return err;

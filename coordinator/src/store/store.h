@@ -34,6 +34,7 @@ struct coord_entry {
     struct coord_kept *kept;   /* shared by all who have got this version; never changes */
     struct qk_bytes certified; /* kms_certified_encode: as it travels */
     struct kms_record r;       /* views into certified */
+    uint64_t put_ms;           /* qk_mono_ms when it was put; 0: longer ago than we remember */
 };
 void coord_entry_free(struct coord_entry *e);
 /** A VERSION record ready for use (mpc/sym_record.h): made once and shared, valid while e is.
