@@ -125,7 +125,7 @@ qk_err kms_sigv4_parse(const struct kms_raw *raw, uint64_t now_ms, const char *r
 }
 
 static qk_err compute(const struct kms_raw *raw, const struct kms_sigv4 *auth,
-    const struct qk_sec32 *day_key, uint8_t out[static 32])
+    const struct qk_sec32 *signing_key, uint8_t out[static 32])
 {
     QK_AUTO_BUF canonical = QK_BUF(CANONICAL_MAX);
     QK_AUTO_BUF text = QK_BUF(1024);
@@ -136,14 +136,14 @@ static qk_err compute(const struct kms_raw *raw, const struct kms_sigv4 *auth,
     QK_TRY(kms_sigv4_canonical(raw, auth->signed_headers, hex, &canonical));
     QK_TRY(kms_sigv4_string_to_sign(
         auth->amz_date, auth->date, auth->region, auth->service, qk_buf_view(&canonical), &text));
-    return kms_sigv4_signature(day_key, auth->region, auth->service, qk_buf_view(&text), out);
+    return kms_sigv4_signature(signing_key, qk_buf_view(&text), out);
 }
 
 qk_err kms_sigv4_verify(const struct kms_raw *raw, const struct kms_sigv4 *auth,
-    const struct qk_sec32 *day_key, struct kms_fault *fault)
+    const struct qk_sec32 *signing_key, struct kms_fault *fault)
 {
     uint8_t want[32];
-    qk_err err = compute(raw, auth, day_key, want);
+    qk_err err = compute(raw, auth, signing_key, want);
     if (err >= 500) return kms_fault_internal(fault, err);
     bool equal = err == QK_OK && CRYPTO_memcmp(want, auth->signature, sizeof want) == 0;
     qk_wipe(want, sizeof want); /* the valid signature of a request we may be about to refuse */

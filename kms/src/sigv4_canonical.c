@@ -213,16 +213,20 @@ qk_err kms_sigv4_string_to_sign(const char *amz_date, struct qk_bytes date, stru
     return out->err;
 }
 
-qk_err kms_sigv4_signature(const struct qk_sec32 *day_key, struct qk_bytes region,
-    struct qk_bytes service, struct qk_bytes string_to_sign, uint8_t out[static 32])
+qk_err kms_sigv4_signing_key(const struct qk_sec32 *day_key, struct qk_bytes region,
+    struct qk_bytes service, struct qk_sec32 *out)
 {
     QK_SEC32(k_region);
     QK_SEC32(k_service);
-    QK_SEC32(k_signing);
     QK_TRY(kms_hmac256(QK_BYTES(day_key->b), region, k_region.b));
     QK_TRY(kms_hmac256(QK_BYTES(k_region.b), service, k_service.b));
-    QK_TRY(kms_hmac256(QK_BYTES(k_service.b), qk_str("aws4_request"), k_signing.b));
-    return kms_hmac256(QK_BYTES(k_signing.b), string_to_sign, out);
+    return kms_hmac256(QK_BYTES(k_service.b), qk_str("aws4_request"), out->b);
+}
+
+qk_err kms_sigv4_signature(
+    const struct qk_sec32 *signing_key, struct qk_bytes string_to_sign, uint8_t out[static 32])
+{
+    return kms_hmac256(QK_BYTES(signing_key->b), string_to_sign, out);
 }
 
 qk_err kms_sigv4_day_key(struct qk_bytes secret, struct qk_bytes date, struct qk_sec32 *out)

@@ -41,6 +41,7 @@ static qk_err sign_text(const struct kms_raw *raw, const struct kms_sigv4_signer
     const char *amz_date, struct qk_bytes names, uint8_t out[static 32])
 {
     QK_SEC32(day_key);
+    QK_SEC32(signing_key);
     QK_AUTO_BUF canonical = QK_BUF(4u * KMS_RAW_HEAD_MAX);
     QK_AUTO_BUF text = QK_BUF(1024);
     struct qk_bytes date = qk_bytes(amz_date, 8);
@@ -52,8 +53,8 @@ static qk_err sign_text(const struct kms_raw *raw, const struct kms_sigv4_signer
     QK_TRY(kms_sigv4_string_to_sign(
         amz_date, date, qk_str(s->region), qk_str(s->service), qk_buf_view(&canonical), &text));
     QK_TRY(kms_sigv4_day_key(s->secret, date, &day_key));
-    return kms_sigv4_signature(
-        &day_key, qk_str(s->region), qk_str(s->service), qk_buf_view(&text), out);
+    QK_TRY(kms_sigv4_signing_key(&day_key, qk_str(s->region), qk_str(s->service), &signing_key));
+    return kms_sigv4_signature(&signing_key, qk_buf_view(&text), out);
 }
 
 qk_err kms_sigv4_sign(

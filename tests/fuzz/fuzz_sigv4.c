@@ -38,7 +38,7 @@ static qk_err refuse(
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct kms_fault fault;
-    static const struct qk_sec32 day_key;
+    static const struct qk_sec32 signing_key;
     static const uint8_t cluster[32];
     struct kms_raw raw;
     struct kms_sigv4 auth;
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_text(qk_bytes(data + 1, size - 1), &raw);
     if (kms_raw_check(&raw) != QK_OK) return 0;
     if (kms_sigv4_parse(&raw, 1440938160000, "us-east-1", "kms", &auth, &fault) == QK_OK &&
-        kms_sigv4_verify(&raw, &auth, &day_key, &fault) == QK_OK)
+        kms_sigv4_verify(&raw, &auth, &signing_key, &fault) == QK_OK)
         abort(); /* nobody signs with this key */
     if (kms_operator_check(&raw, 1440938160000, cluster, refuse, NULL, &op, &fault) == QK_OK)
         abort();

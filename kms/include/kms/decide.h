@@ -9,7 +9,7 @@
  *      while (kms_records_next(&ctx, &auth_akid, &req, &prop, &recs, &ref))
  *          load `ref`, verify its certificate, kms_records_put(&recs, record or NULL)
  *      kms_check_client(...)                        // credential and user exist and are active
- *      day key of the credential -> kms_sigv4_verify
+ *      signing key of the credential -> kms_sigv4_verify
  *      kms_decide(&ctx, &req, &recs, &prop, &decision, &fault)
  *      CREATE_KEY: run the key generation; CHANGE, ...: kms_transition, sign the new records
  *      SIGN: sign decision.digest

@@ -6,14 +6,15 @@
  *
  *      kms_sigv4_parse(&raw, now, region, kms_service_name(kms_service_of(&raw)), &auth, &fault)
  * public data only
- *      ... find the credential record of auth.access_key_id; obtain the day key for auth.date ...
- *      kms_sigv4_verify(&raw, &auth, &day_key, &fault)
+ *      ... find the credential record of auth.access_key_id; obtain the signing key for auth.date
+ * ... kms_sigv4_verify(&raw, &auth, &signing_key, &fault)
  *
  *  A request that passes both was signed by the holder of the secret, within 5 minutes of now, for
  * this region and service, over method, path, query, body, host, date, target and session token.
  *
  *  The DAY KEY is HMAC-SHA256("AWS4" || secret access key, "YYYYMMDD"): 32 bytes, valid for every
- * region and service of one UTC day; nodes cache it in locked memory instead of the secret.
+ *  region and service of one UTC day. The SIGNING KEY follows from it for one region and service;
+ * it is what nodes keep, in locked memory, instead of the secret.
  */
 #ifndef KMS_SIGV4_H
 #define KMS_SIGV4_H
@@ -59,9 +60,10 @@ QK_MUST_USE qk_err kms_sigv4_parse(const struct kms_raw *raw, uint64_t now_ms, c
     const char *service, struct kms_sigv4 *auth, struct kms_fault *fault);
 
 /** Recompute the signature and compare in constant time. auth must come from kms_sigv4_parse on the
- * same raw. InvalidSignatureException on mismatch. Timing: constant in day_key. */
+ * same raw; signing_key is that of its date, region and service. InvalidSignatureException on
+ * mismatch. Timing: constant in signing_key. */
 QK_MUST_USE qk_err kms_sigv4_verify(const struct kms_raw *raw, const struct kms_sigv4 *auth,
-    const struct qk_sec32 *day_key, struct kms_fault *fault);
+    const struct qk_sec32 *signing_key, struct kms_fault *fault);
 
 /** Day key of a secret access key (its text bytes) and a date "YYYYMMDD". QK_E_STATE if the lengths
  * are wrong, QK_E_CRYPTO. */
@@ -75,9 +77,12 @@ QK_MUST_USE qk_err kms_sigv4_canonical(const struct kms_raw *raw, struct qk_byte
 /** String to sign: algorithm, date, scope, hex SHA-256 of the canonical request. */
 QK_MUST_USE qk_err kms_sigv4_string_to_sign(const char *amz_date, struct qk_bytes date,
     struct qk_bytes region, struct qk_bytes service, struct qk_bytes canonical, struct qk_buf *out);
-/** HMAC chain over region, service, "aws4_request", then the string to sign. */
-QK_MUST_USE qk_err kms_sigv4_signature(const struct qk_sec32 *day_key, struct qk_bytes region,
-    struct qk_bytes service, struct qk_bytes string_to_sign, uint8_t out[static 32]);
+/** HMAC chain over region, service, "aws4_request". QK_E_CRYPTO. */
+QK_MUST_USE qk_err kms_sigv4_signing_key(const struct qk_sec32 *day_key, struct qk_bytes region,
+    struct qk_bytes service, struct qk_sec32 *out);
+/** HMAC of the string to sign. */
+QK_MUST_USE qk_err kms_sigv4_signature(
+    const struct qk_sec32 *signing_key, struct qk_bytes string_to_sign, uint8_t out[static 32]);
 
 /** What a client signs with. */
 struct kms_sigv4_signer {

@@ -23,9 +23,10 @@ enum {
 };
 
 struct day_key {
-    struct qk_sec32 key;
+    struct qk_sec32 key; /* the signing key */
     char access_key_id[KMS_AKID_LEN + 1];
     char date[9];
+    char service[4];
     uint32_t serial;
     uint64_t used;
 };
@@ -179,12 +180,12 @@ qk_err node_credential_seal(struct node *node, struct qk_bytes akid, uint32_t se
 /* ---- asking ---- */
 
 static bool cached(struct node_daykeys *d, const struct kms_credential *c, struct qk_bytes date,
-    struct qk_sec32 *out)
+    struct qk_bytes service, struct qk_sec32 *out)
 {
     for (size_t i = 0; i < CACHE_MAX; i++) {
         struct day_key *k = &d->cache[i];
         if (k->used == 0 || k->serial != c->serial || !qk_bytes_is(date, k->date) ||
-            !qk_bytes_is(c->access_key_id, k->access_key_id))
+            !qk_bytes_is(service, k->service) || !qk_bytes_is(c->access_key_id, k->access_key_id))
             continue;
         k->used = ++d->clock;
         *out = k->key;
@@ -194,7 +195,7 @@ static bool cached(struct node_daykeys *d, const struct kms_credential *c, struc
 }
 
 static void remember(struct node_daykeys *d, const struct kms_credential *c, struct qk_bytes date,
-    const struct qk_sec32 *key)
+    struct qk_bytes service, const struct qk_sec32 *key)
 {
     struct day_key *oldest = &d->cache[0];
     for (size_t i = 1; i < CACHE_MAX; i++)
@@ -205,6 +206,7 @@ static void remember(struct node_daykeys *d, const struct kms_credential *c, str
     oldest->used = ++d->clock;
     memcpy(oldest->access_key_id, c->access_key_id.p, KMS_AKID_LEN);
     memcpy(oldest->date, date.p, 8);
+    memcpy(oldest->service, service.p, service.len);
 }
 
 static qk_err send_asks(struct node *node, const struct mpc_dprf_request *req, uint32_t number,
@@ -292,27 +294,30 @@ static qk_err derive(struct node *node, struct node_key *system, const struct km
 }
 
 qk_err node_daykey_get(struct node *node, const struct kms_credential *c,
-    const struct kms_system *system, struct qk_bytes date, const uint16_t *peers, size_t n_peers,
-    struct qk_sec32 *out)
+    const struct kms_system *system, struct qk_bytes date, struct qk_bytes service,
+    const uint16_t *peers, size_t n_peers, struct qk_sec32 *out)
 {
     struct node_daykeys *d = node->daykeys;
-    QK_ENSURE(date.len == 8 && c->access_key_id.len == KMS_AKID_LEN, QK_E_STATE);
+    QK_ENSURE(
+        date.len == 8 && service.len == 3 && c->access_key_id.len == KMS_AKID_LEN, QK_E_STATE);
     pthread_mutex_lock(&d->lock);
-    bool have = cached(d, c, date, out);
+    bool have = cached(d, c, date, service, out);
     pthread_mutex_unlock(&d->lock);
     if (have) return QK_OK;
 
     struct node_key *key;
     QK_SEC32(w);
+    QK_SEC32(day);
     KMS_SECRET_TEXT(text);
     QK_TRY(system_key(node, system->pkrec, &key));
     qk_err err = derive(node, key, c, peers, n_peers, &w);
     node_key_put(node, key);
     QK_TRY(err);
     kms_secret_from_prf(&w, &text);
-    QK_TRY(kms_sigv4_day_key(qk_bytes(text.text, KMS_SECRET_TEXT_LEN), date, out));
+    QK_TRY(kms_sigv4_day_key(qk_bytes(text.text, KMS_SECRET_TEXT_LEN), date, &day));
+    QK_TRY(kms_sigv4_signing_key(&day, qk_str(node->cluster->region), service, out));
     pthread_mutex_lock(&d->lock);
-    remember(d, c, date, out);
+    remember(d, c, date, service, out);
     pthread_mutex_unlock(&d->lock);
     return QK_OK;
 }

@@ -1,8 +1,8 @@
-/** The SigV4 day keys of callers: derived by t nodes, never stored.
+/** The SigV4 signing keys of callers, one a day and service: derived by t nodes, never stored.
  *
- *  secret = text(DPRF(system key; "credential", access key id, serial)); the day key is
- *  HMAC("AWS4" secret, date) and is all that is kept, in locked memory, for at most a day. Page:
- *  docs/protocols/system-key.md.
+ *  secret = text(DPRF(system key; "credential", access key id, serial)); the signing key follows
+ *  from it, date, region and service, and is all that is kept, in locked memory, for at most a day.
+ *  Page: docs/protocols/system-key.md.
  *
  *  Who may ask: a node answers a peer's ASK only while it serves a request of the same access key
  *  itself (it waits a moment for one to arrive): a node that is taken over cannot ask for the
@@ -23,14 +23,15 @@ void node_daykeys_free(struct node_daykeys *daykeys);
  *  given to peers that serve it too. */
 void node_daykeys_interest(struct node *node, struct qk_bytes access_key_id);
 
-/** The day key of a credential. Blocking up to 4 s.
+/** The signing key of a credential in this region. Blocking up to 4 s.
  *  credential, system  certified records
  *  date                "YYYYMMDD"
+ *  service             "kms" or "sts"
  *  peers               the nodes that serve the same request: they are the ones that may answer
  *  QK_E_TIMEOUT: fewer than t partials came; QK_E_NOT_FOUND: no share of the system key here. */
 QK_MUST_USE qk_err node_daykey_get(struct node *node, const struct kms_credential *credential,
-    const struct kms_system *system, struct qk_bytes date, const uint16_t *peers, size_t n_peers,
-    struct qk_sec32 *out);
+    const struct kms_system *system, struct qk_bytes date, struct qk_bytes service,
+    const uint16_t *peers, size_t n_peers, struct qk_sec32 *out);
 
 /** Our partial for a credential, sealed to a caller's X25519 key (crypto_box_seal): only its owner
  *  can open t of them. Appended to out. */

@@ -230,14 +230,14 @@ static enum node_verdict verify_signature(struct node_op *op)
     enum node_verdict v = node_guard_record(op, KMS_KIND_SYSTEM, "system", &system);
     if (v != NODE_GO) return v;
     if (system == NULL) return node_op_stop(op, WIRE_ANSWER_RETRY, "no system key yet");
-    QK_SEC32(day_key);
+    QK_SEC32(signing_key);
     node_daykeys_interest(op->node, op->auth.access_key_id);
     qk_err err = node_daykey_get(op->node, &credential->credential, &system->stored.r.system,
-        op->auth.date, op->call.peers, op->call.n_peers, &day_key);
+        op->auth.date, op->auth.service, op->call.peers, op->call.n_peers, &signing_key);
     node_known_put(op->node, system);
     if (err != QK_OK)
         return node_op_stop(op, WIRE_ANSWER_RETRY, "the caller's key cannot be derived");
-    if (kms_sigv4_verify(&op->raw, &op->auth, &day_key, &op->fault) != QK_OK)
+    if (kms_sigv4_verify(&op->raw, &op->auth, &signing_key, &op->fault) != QK_OK)
         return node_op_fault(op);
     return NODE_GO;
 }

@@ -64,6 +64,7 @@ static void check_case(const json_t *c)
     uint8_t hash[32], sig[32];
     char hex[65];
     QK_SEC32(day_key);
+    QK_SEC32(signing_key);
     qk_assert_ok(kms_raw_body_hash(&raw, hash));
     qk_hex(hash, 32, hex);
     qk_assert_ok(kms_sigv4_canonical(&raw, signed_headers(&raw), hex, &canonical));
@@ -74,8 +75,8 @@ static void check_case(const json_t *c)
     cr_expect_str_eq(qk_buf_cstr(&to_sign), text(c, "string_to_sign"), "%s", name);
     qk_assert_ok(
         kms_sigv4_day_key(qk_str(text(who, "secret_access_key")), qk_str("20150830"), &day_key));
-    qk_assert_ok(
-        kms_sigv4_signature(&day_key, qk_str(region), qk_str(service), qk_buf_view(&to_sign), sig));
+    qk_assert_ok(kms_sigv4_signing_key(&day_key, qk_str(region), qk_str(service), &signing_key));
+    qk_assert_ok(kms_sigv4_signature(&signing_key, qk_buf_view(&to_sign), sig));
     qk_hex(sig, 32, hex);
     cr_expect_str_eq(hex, signature, "%s", name);
     free(copy);
@@ -124,13 +125,21 @@ static void sign(struct signed_request *s)
     sign_at(s, KIT_NOW, KIT_REGION, "kms");
 }
 
+/* Of a secret, for this region and service kms. */
+static void signing_key(const char *secret, struct qk_bytes date, struct qk_sec32 *out)
+{
+    QK_SEC32(day_key);
+    qk_assert_ok(kms_sigv4_day_key(qk_str(secret), date, &day_key));
+    qk_assert_ok(kms_sigv4_signing_key(&day_key, qk_str(KIT_REGION), qk_str("kms"), out));
+}
+
 static qk_err check(const struct kms_raw *raw, uint64_t now_ms, struct kms_fault *fault)
 {
     struct kms_sigv4 auth;
-    QK_SEC32(day_key);
+    QK_SEC32(key);
     QK_TRY(kms_sigv4_parse(raw, now_ms, KIT_REGION, "kms", &auth, fault));
-    qk_assert_ok(kms_sigv4_day_key(qk_str(SECRET), auth.date, &day_key));
-    return kms_sigv4_verify(raw, &auth, &day_key, fault);
+    signing_key(SECRET, auth.date, &key);
+    return kms_sigv4_verify(raw, &auth, &key, fault);
 }
 
 static struct qk_bytes *value_of(struct kms_raw *raw, const char *name)
@@ -230,10 +239,10 @@ QK_TEST(sigv4, another_key_does_not_verify)
     QK_SEC32(wrong);
     sign(&s);
     qk_assert_ok(kms_sigv4_parse(&s.raw, KIT_NOW, KIT_REGION, "kms", &auth, &fault));
-    qk_assert_ok(kms_sigv4_day_key(qk_str("another secret"), auth.date, &wrong));
+    signing_key("another secret", auth.date, &wrong);
     qk_assert_err(kms_sigv4_verify(&s.raw, &auth, &wrong, &fault), QK_E_DENIED);
     cr_assert_str_eq(fault.type, "InvalidSignatureException");
-    qk_assert_ok(kms_sigv4_day_key(qk_str(SECRET), qk_str("20260922"), &wrong));
+    signing_key(SECRET, qk_str("20260922"), &wrong);
     qk_assert_err(kms_sigv4_verify(&s.raw, &auth, &wrong, &fault), QK_E_DENIED);
 }
 
