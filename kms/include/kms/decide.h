@@ -107,8 +107,9 @@ enum kms_decision_kind {
     KMS_DO_DECRYPT,    /* evaluate version_record's DEC on req->blob */
     KMS_DO_REENCRYPT,  /* both: DEC on version_record and req->blob, ENC on dest_version */
     KMS_DO_RANDOM,     /* GenerateRandom */
-    KMS_DO_ROTATE,     /* generate version n_versions + 1, then kms_transition; for Origin EXTERNAL
-                          nothing is generated: KMS_DO_CHANGE */
+    KMS_DO_ROTATE, /* generate version n_versions + 1, then kms_transition. KMS_DO_CHANGE instead
+                      when nothing is to be generated: Origin EXTERNAL, or the VERSION record was
+                      left certified by an earlier attempt */
     KMS_DO_IMPORT, /* take parts of imported material in as version `ver`, then kms_transition */
     KMS_DO_IMPORT_PARAMETERS, /* GetParametersForImport: made by the coordinator */
 };
@@ -165,9 +166,9 @@ struct kms_change {
 };
 
 /** The one function that makes the next version of a record. Every input is as for kms_decide,
- * which returned `decision`. Same inputs, same records, on every node. created: for CREATE_KEY and
- * INITIALIZE, else NULL. QK_E_STATE when the decision kind makes no record or a needed input is
- * missing. */
+ * which returned `decision`. Same inputs, same records, on every node. created: for CREATE_KEY,
+ * INITIALIZE, ROTATE and IMPORT, else NULL. QK_E_STATE when the decision kind makes no record or a
+ * needed input is missing. */
 QK_MUST_USE qk_err kms_transition(const struct kms_context *ctx, const struct kms_request *req,
     const struct kms_records *recs, const struct kms_proposal *prop,
     const struct kms_decision *decision, const struct kms_created *created, struct kms_change *out);
@@ -179,12 +180,14 @@ enum kms_due {
     KMS_DUE_ROTATE, /* Enabled, automatic rotation on and its date has come: a new version */
     KMS_DUE_EXPIRE, /* imported material `sym.expiring` has expired: -> PendingImport */
 };
+/** The first of DELETE, EXPIRE, ROTATE that is due. */
 enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms);
 
 /** The records that follow: DELETE makes the KEY record; ROTATE needs created (as for
- * KMS_DO_ROTATE) and makes KEY and VERSION; EXPIRE needs `version`, the VERSION record of
- * sym.expiring, and makes both. now_ms becomes rotation date and the like: the one the coordinator
- * proposes, within KMS_SKEW_MS of ours (the caller has checked). QK_E_STATE, QK_E_EARLY: not due.
+ * KMS_DO_ROTATE) and makes KEY and VERSION, or `version`, if the VERSION record of n_versions + 1
+ * is there already, and makes KEY only; EXPIRE needs `version`, the VERSION record of sym.expiring,
+ * and makes both. now_ms becomes rotation date and the like: the one the coordinator proposes,
+ * within KMS_SKEW_MS of ours (the caller has checked). QK_E_STATE, QK_E_EARLY: not due.
  */
 QK_MUST_USE qk_err kms_transition_due(const struct kms_record *current,
     const struct kms_record *version, enum kms_due due, uint64_t now_ms,
