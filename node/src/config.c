@@ -74,7 +74,7 @@ const struct qk_opt node_config_table[] = {
     NUMBER(presign_per_key, "presignatures", "64", 0, 64,
         "ECDSA presignatures held in memory for each key and signer set; 0: none, sign in full.",
         ""),
-    NUMBER(presign_total, "presignatures", "2048", 0, 1000000,
+    NUMBER(presign_total, "presignatures", "4096", 0, 1000000,
         "Presignatures held in memory for all keys.", ""),
     NUMBER(presign_age_ms, "ms", "900000", 1000, 900000,
         "A presignature older than this is wiped unused.", ""),

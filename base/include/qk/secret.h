@@ -34,6 +34,14 @@ void *qk_locked_alloc(size_t len);
 /** Wipe and free memory of qk_locked_alloc; NULL is allowed. */
 void qk_locked_free(void *p);
 
+/** As qk_locked_alloc, for small secrets of which there are many: up to QK_LOCKED_SMALL_MAX bytes,
+ *  256 of them between one pair of guard pages. An overrun reaches the neighbour before it reaches
+ *  a guard page: for structs of fixed size, not for buffers. */
+enum { QK_LOCKED_SMALL_MAX = 256 };
+void *qk_locked_small_alloc(size_t len);
+/** Wipe and give back; NULL is allowed. Aborts on what is not there to be given back. */
+void qk_locked_small_free(void *p);
+
 /** Process-wide preparation, before any secret exists: libsodium start-up,
  *  no core dumps (RLIMIT_CORE 0, PR_SET_DUMPABLE 0). Idempotent. */
 QK_MUST_USE qk_err qk_harden_process(void);

@@ -7,6 +7,7 @@
 struct presig_secret {
     struct mpc_scalar phi, u, v;
 };
+_Static_assert(sizeof(struct presig_secret) <= QK_LOCKED_SMALL_MAX, "a slot");
 
 enum { PRESIG_FREE, PRESIG_USED };
 
@@ -27,7 +28,7 @@ qk_err presig_new(struct mpc_presig **out, const struct mpc_party *party, const 
 {
     struct mpc_presig *p = OPENSSL_zalloc(sizeof *p);
     QK_ENSURE(p, QK_E_NOMEM);
-    p->secret = qk_locked_alloc(sizeof *p->secret);
+    p->secret = qk_locked_small_alloc(sizeof *p->secret);
     if (!p->secret) {
         OPENSSL_free(p);
         return QK_E_NOMEM;
@@ -118,6 +119,6 @@ void mpc_presig_free(struct mpc_presig *presig)
 {
     if (!presig) return;
     mpc_presig_burn(presig);
-    qk_locked_free(presig->secret);
+    qk_locked_small_free(presig->secret);
     OPENSSL_clear_free(presig, sizeof *presig);
 }
