@@ -1,17 +1,13 @@
 #include "rounds/chores.h"
 
 #include <jansson.h>
-#include "kms/decide.h"
 #include "qk/log.h"
-#include "rounds/certify.h"
-#include "rounds/publisher.h"
+#include "rounds/attempt.h"
 
 enum {
     FETCH_TIMEOUT_MS = 5000,
     FETCH_PAGES_MAX = 1000000, /* a node that lists without end is cut off */
     STATUS_MAX = 65536,        /* bytes */
-    DUE_ATTEMPTS = 3,
-    DUE_PAGE = 100,
 };
 
 qk_err coord_request_id(char out[static 37])
@@ -21,13 +17,6 @@ qk_err coord_request_id(char out[static 37])
     kms_uuid_make_v4(id);
     kms_uuid_text(id, out);
     return QK_OK;
-}
-
-static qk_err call_begin(struct coord_engine *e, enum wire_call_kind kind, struct wire_call *call)
-{
-    *call = (struct wire_call){.kind = kind};
-    memcpy(call->cluster, e->cluster->hash, 32);
-    return coord_request_id(call->request_id);
 }
 
 /* ---- fetching ---- */
@@ -118,81 +107,4 @@ qk_err coord_ask_quarantine(struct coord_engine *e, uint16_t node, bool *quarant
     qk_err err = read_quarantine(&r, quarantined);
     coord_reply_free(&r);
     return err;
-}
-
-/* ---- due deletions ---- */
-
-struct due {
-    struct coord_engine *engine;
-    const struct kms_record *current;
-    struct qk_bytes next; /* the Deleted version as we make it */
-    struct wire_call call;
-    struct coord_doubts doubts;
-};
-
-static qk_err due_attempt(struct due *d, struct coord_certified *made, bool *stale)
-{
-    uint16_t set[WIRE_NODES_MAX], liar;
-    struct coord_engine *e = d->engine;
-    QK_TRY(coord_nodes_pick(e->nodes, &d->doubts, e->cluster->t, set));
-    struct coord_ask ask = {.engine = e,
-        .call = &d->call,
-        .set = set,
-        .n_set = e->cluster->t,
-        .timeout_ms = e->timing.attempt_ms};
-    struct coord_attempt a;
-    qk_err err = coord_attempt_run(&ask, &a);
-    *stale = err == QK_OK && a.stale;
-    if (*stale) (void)coord_attempt_adopt(&ask, &a);
-    coord_attempt_judge(&ask, &a, &d->doubts);
-    if (err == QK_OK)
-        err = a.all_ok ? coord_certify(e->cluster, &a, &d->next, 1, made, &liar) : QK_E_TIMEOUT;
-    if (a.all_ok && qk_peer_fault(err))
-        for (size_t i = 0; i < a.n; i++)
-            coord_doubt(e->nodes, &d->doubts, set[i],
-                set[i] == liar ? COORD_DOUBT_LIAR : COORD_DOUBT_FAILED);
-    coord_attempt_free(&a);
-    return err;
-}
-
-static qk_err due_one(struct coord_engine *e, const struct kms_record *r, uint64_t now_ms)
-{
-    struct kms_change next = {.n = 0};
-    QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);
-    QK_TRY(kms_transition_due(r, NULL, KMS_DUE_DELETE, now_ms, NULL, &next));
-    QK_TRY(kms_record_encode(&next.records[0], &bytes));
-    struct due d = {.engine = e, .current = r, .next = qk_buf_view(&bytes)};
-    QK_TRY(call_begin(e, WIRE_CALL_DUE, &d.call));
-    d.call.refs[0] =
-        (struct wire_ref){.kind = (uint8_t)r->kind, .id = qk_str(r->id), .version = r->version};
-    memcpy(d.call.refs[0].hash, r->hash, 32);
-    d.call.n_refs = 1;
-    struct coord_certified made = {.n = 0};
-    qk_err err = QK_E_TIMEOUT;
-    bool stale = false;
-    for (unsigned i = 0; i < DUE_ATTEMPTS && err != QK_OK && !stale; i++)
-        err = due_attempt(&d, &made, &stale);
-    if (err == QK_OK) {
-        struct qk_bytes view = qk_buf_view(&made.bytes[0]);
-        err = coord_store_put(e->store, &view, 1);
-        if (err == QK_OK && e->publisher != NULL) coord_publish(e->publisher, &view, 1);
-    }
-    coord_certified_free(&made);
-    return stale ? QK_OK : err; /* the newer version is judged at the next look */
-}
-
-qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms)
-{
-    struct coord_list_query query = {
-        .kind = KMS_KIND_KEY, .due_ms = now_ms, .limit = DUE_PAGE, .live = true};
-    COORD_AUTO_PAGE page = {0};
-    QK_TRY(coord_store_list(e->store, &query, &page));
-    for (size_t i = 0; i < page.n; i++) {
-        const struct kms_record *r = &page.entries[i].r;
-        qk_err err = due_one(e, r, now_ms);
-        qk_log(err == QK_OK ? QK_INFO : QK_WARN, "key.due", QK_F_STR("key", r->id), QK_F_ERR(err));
-        /* Too few nodes for this one are too few for the others. */
-        if (err == QK_E_BUSY) return err;
-    }
-    return QK_OK;
 }

@@ -1,4 +1,4 @@
-/** What the keeper does with nodes: fetch records, end keys whose deletion date has come. */
+/** What the keeper does with nodes: fetch records, look after them. What is due: due.h. */
 #ifndef COORD_CHORES_H
 #define COORD_CHORES_H
 
@@ -11,10 +11,6 @@ QK_MUST_USE qk_err coord_fetch_all(struct coord_engine *e, uint16_t node);
 /** Does node say in its status that it is in quarantine (it serves nothing then)? Blocks. Errors as
  *  coord_fetch_all. */
 QK_MUST_USE qk_err coord_ask_quarantine(struct coord_engine *e, uint16_t node, bool *quarantined);
-
-/** Certify, store and publish the end of every key pending deletion whose time was at or before
- *  now_ms. One key's trouble is logged and does not keep the others. Blocks. */
-QK_MUST_USE qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms);
 
 /** One call to one node, about no caller's request. The caller fills what kind needs and owns the
  *  reply (coord_reply_free) if QK_OK. Blocks. QK_E_TIMEOUT, 5xx. */

@@ -8,6 +8,7 @@
 #include "qk/log.h"
 #include "rounds/channels.h"
 #include "rounds/chores.h"
+#include "rounds/due.h"
 #include "rounds/promised.h"
 
 enum {

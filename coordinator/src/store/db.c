@@ -110,7 +110,11 @@ static const char *const texts[COORD_SQL_N] = {
                       " live = ?6, due_ms = ?7, certified = ?8",
     [COORD_SQL_LIST] = "SELECT certified FROM record WHERE kind = ?1 AND id > ?2"
                        " AND (length(?3) = 0 OR owner = ?3) AND live >= ?4"
-                       " AND (?5 = 0 OR (due_ms > 0 AND due_ms <= ?5)) ORDER BY id LIMIT ?6",
+                       " ORDER BY id LIMIT ?5",
+    /* record_due holds (due_ms, kind, id) of keys only */
+    [COORD_SQL_DUE] = "SELECT certified FROM record INDEXED BY record_due WHERE due_ms > 0"
+                      " AND due_ms >= ?1 AND due_ms <= ?2 AND (due_ms > ?1 OR id > ?3)"
+                      " ORDER BY due_ms, kind, id LIMIT ?4",
 };
 
 qk_err coord_db_prepare(struct coord_store *s)

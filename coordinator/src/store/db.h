@@ -10,6 +10,7 @@ enum coord_statement {
     COORD_SQL_GET,
     COORD_SQL_PUT,
     COORD_SQL_LIST,
+    COORD_SQL_DUE,
     COORD_SQL_N,
 };
 

@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include <stdlib.h>
+#include "kms/decide.h"
 #include "qk/clock.h"
 
 void coord_entry_free(struct coord_entry *e)
@@ -87,11 +88,25 @@ static qk_err current(
     return QK_OK;
 }
 
+/* The first time at which something is due for this record; 0: never. */
+static uint64_t due_ms_of(const struct kms_record *r)
+{
+    if (r->kind != KMS_KIND_KEY) return 0;
+    const uint64_t dates[] = {
+        r->key.deletion_ms, r->key.sym.next_rotation_ms, r->key.sym.next_expiry_ms};
+    uint64_t first = 0;
+    for (size_t i = 0; i < QK_COUNT(dates); i++) {
+        uint64_t at = dates[i];
+        bool due = at != 0 && at <= INT64_MAX && kms_due_of(&r->key, at) != KMS_DUE_NOTHING;
+        if (due && (first == 0 || at < first)) first = at;
+    }
+    return first;
+}
+
 static qk_err write_row(
     struct coord_store *s, const struct kms_record *r, struct qk_bytes certified)
 {
     bool key = r->kind == KMS_KIND_KEY;
-    bool due = key && r->key.state == KMS_STATE_PENDING_DELETION;
     struct qk_bytes owner = {0};
     if (r->kind == KMS_KIND_CREDENTIAL) owner = r->credential.user_name;
     COORD_STATEMENT(st, s, COORD_SQL_PUT);
@@ -101,7 +116,7 @@ static qk_err write_row(
     QK_TRY(coord_db_bind_blob(st, 4, QK_BYTES(r->hash)));
     QK_TRY(coord_db_bind_blob(st, 5, owner));
     QK_TRY(coord_db_err(sqlite3_bind_int(st, 6, !(key && r->key.state == KMS_STATE_DELETED))));
-    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 7, due ? (int64_t)r->key.deletion_ms : 0)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 7, (int64_t)due_ms_of(r))));
     QK_TRY(coord_db_bind_blob(st, 8, certified));
     int rc = sqlite3_step(st);
     coord_kept_forget(&s->kept, r->kind, r->id); /* also when it is rolled back after all */
@@ -201,7 +216,27 @@ qk_err coord_store_list(
     QK_TRY(coord_db_bind_blob(st, 2, query->after));
     QK_TRY(coord_db_bind_blob(st, 3, query->owner));
     QK_TRY(coord_db_err(sqlite3_bind_int(st, 4, query->live)));
-    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 5, (int64_t)query->due_ms)));
-    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 6, (int64_t)query->limit + 1)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 5, (int64_t)query->limit + 1)));
     return read_rows(st, query->limit, out);
+}
+
+qk_err coord_store_due(
+    struct coord_store *store, struct coord_due_query *query, struct coord_page *out)
+{
+    *out = (struct coord_page){0};
+    QK_ENSURE(query->limit >= 1 && query->limit <= COORD_STORE_LIST_MAX, QK_E_STATE);
+    out->entries = calloc(query->limit, sizeof *out->entries);
+    QK_ENSURE(out->entries != NULL, QK_E_NOMEM);
+    COORD_STORE_ENTER(store);
+    COORD_STATEMENT(st, store, COORD_SQL_DUE);
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 1, (int64_t)query->after_ms)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 2, (int64_t)query->now_ms)));
+    QK_TRY(coord_db_bind_blob(st, 3, qk_str(query->after_id)));
+    QK_TRY(coord_db_err(sqlite3_bind_int64(st, 4, (int64_t)query->limit + 1)));
+    QK_TRY(read_rows(st, query->limit, out));
+    if (out->n == 0) return QK_OK;
+    const struct kms_record *last = &out->entries[out->n - 1].r;
+    query->after_ms = due_ms_of(last);
+    memcpy(query->after_id, last->id, sizeof query->after_id);
+    return QK_OK;
 }

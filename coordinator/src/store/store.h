@@ -81,7 +81,6 @@ struct coord_list_query {
     struct qk_bytes after; /* ids above this one; empty: from the first */
     struct qk_bytes owner; /* credentials: of this user name only; empty: of all */
     bool live;             /* leave out keys in state Deleted */
-    uint64_t due_ms;       /* not 0: only keys pending deletion whose time was at or before this */
     size_t limit;          /* 1..COORD_STORE_LIST_MAX */
 };
 
@@ -94,6 +93,17 @@ struct coord_page {
 void coord_page_free(struct coord_page *page);
 QK_MUST_USE qk_err coord_store_list(
     struct coord_store *store, const struct coord_list_query *query, struct coord_page *out);
+
+/** Keys for which something was due (kms_due_of) at or before now_ms, the earliest first; only
+ * these are read, however many keys there are. query moves on to the next page. */
+struct coord_due_query {
+    uint64_t now_ms;
+    size_t limit;                         /* 1..COORD_STORE_LIST_MAX */
+    uint64_t after_ms;                    /* 0 at first */
+    char after_id[KMS_RECORD_ID_MAX + 1]; /* "" at first */
+};
+QK_MUST_USE qk_err coord_store_due(
+    struct coord_store *store, struct coord_due_query *query, struct coord_page *out);
 
 #define COORD_AUTO_ENTRY __attribute__((cleanup(coord_entry_free))) struct coord_entry
 #define COORD_AUTO_PAGE  __attribute__((cleanup(coord_page_free))) struct coord_page

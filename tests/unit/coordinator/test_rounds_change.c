@@ -8,6 +8,7 @@
 #include <time.h>
 #include "qk/clock.h"
 #include "rounds/chores.h"
+#include "rounds/due.h"
 #include "rounds/promised.h"
 
 struct run {

@@ -290,14 +290,19 @@ QK_TEST(store, finds_the_keys_whose_deletion_is_due)
     cw_init_quiet(&w);
     struct coord_store *s = open_store(&w);
     add_keys(&w, s, 12); /* pending: 2, 5, 8, 11 at 2000, 5000, 8000, 11000 */
-    struct coord_list_query q = {.kind = KMS_KIND_KEY, .due_ms = 8000, .live = true, .limit = 100};
+    struct coord_due_query q = {.now_ms = 8000, .limit = 2};
+    static const uint64_t dates[] = {2000, 5000, 8000};
     struct coord_page page;
-    qk_assert_ok(coord_store_list(s, &q, &page));
-    cr_assert_eq(page.n, 3);
-    for (size_t i = 0; i < page.n; i++) cr_assert(page.entries[i].r.key.deletion_ms <= 8000);
+    qk_assert_ok(coord_store_due(s, &q, &page));
+    cr_assert(page.n == 2 && page.more);
+    for (size_t i = 0; i < 2; i++) cr_assert_eq(page.entries[i].r.key.deletion_ms, dates[i]);
     coord_page_free(&page);
-    q.due_ms = 1999;
-    qk_assert_ok(coord_store_list(s, &q, &page));
+    qk_assert_ok(coord_store_due(s, &q, &page));
+    cr_assert(page.n == 1 && !page.more);
+    cr_assert_eq(page.entries[0].r.key.deletion_ms, dates[2]);
+    coord_page_free(&page);
+    q = (struct coord_due_query){.now_ms = 1999, .limit = 2};
+    qk_assert_ok(coord_store_due(s, &q, &page));
     cr_assert_eq(page.n, 0);
     coord_page_free(&page);
     coord_store_close(s);
