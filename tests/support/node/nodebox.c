@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 #include "qk/rng.h"
 #include "seal/keysource.h"
 #include "seal/seal.h"
+#include "wire/bundle.h"
 #include "wire/calls.h"
 
 static void must(bool ok, int line, const char *what)
@@ -403,4 +405,43 @@ void nb_answer_free(struct nb_answer *answer)
 {
     qk_buf_free(&answer->bytes);
     memset(answer, 0, sizeof *answer);
+}
+
+/* ---- bundles ---- */
+
+struct bundle_answer {
+    atomic_bool here;
+    qk_err err;
+    uint8_t bytes[65536];
+    size_t len;
+};
+
+static void on_bundle(void *ctx, qk_err err, struct qk_bytes bytes)
+{
+    struct bundle_answer *a = ctx;
+    a->err = err;
+    a->len = bytes.len < sizeof a->bytes ? bytes.len : sizeof a->bytes;
+    if (a->len > 0) memcpy(a->bytes, bytes.p, a->len);
+    atomic_store(&a->here, true);
+}
+
+void nb_bundle(struct wire_client *link, const struct qk_bytes *items, const int *want, size_t n)
+{
+    struct bundle_answer a = {.len = 0};
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    struct qk_bytes parts[WIRE_BUNDLE_MAX];
+    size_t got = 0;
+    wire_bundle_encode(&bytes, items, n);
+    atomic_store(&a.here, false);
+    MUST(wire_client_call(link, qk_buf_view(&bytes), 20000, on_bundle, &a) == QK_OK);
+    while (!atomic_load(&a.here)) nodebox_sleep_ms(5);
+    MUST(a.err == QK_OK);
+    MUST(wire_bundle_decode(qk_bytes(a.bytes, a.len), parts, &got) == QK_OK && got == n);
+    for (size_t i = 0; i < n; i++) {
+        struct wire_answer one;
+        MUST(wire_answer_decode(parts[i], &one) == QK_OK);
+        if ((int)one.status == want[i]) continue;
+        fprintf(stderr, "item %zu: status %d, not %d\n", i, (int)one.status, want[i]);
+        abort();
+    }
 }

@@ -73,5 +73,7 @@ void nb_answer_free(struct nb_answer *answer);
 void nb_start(
     struct wire_client *client, struct qk_bytes bytes, unsigned timeout_ms, struct nb_answer *out);
 void nb_wait(struct nb_answer *answer);
+/** Send the items as one bundle; abort unless each answer has the status wanted. */
+void nb_bundle(struct wire_client *link, const struct qk_bytes *items, const int *want, size_t n);
 
 #endif

@@ -1,7 +1,6 @@
 /* Calls that are no calls, from callers that may not, to peers that do not fit, before their time:
  * three real nodes refuse them and write it down. */
 #include "qktest/qktest.h"
-#include <stdatomic.h>
 #include "nodedriver.h"
 #include "qk/rng.h"
 #include "wire/bundle.h"
@@ -136,44 +135,6 @@ QK_TEST(hostile_calls, garbage_is_refused_and_harms_nobody)
 
 /* ---- bundles ---- */
 
-struct bundle_answer {
-    atomic_bool here;
-    qk_err err;
-    uint8_t bytes[65536];
-    size_t len;
-};
-
-static void on_bundle(void *ctx, qk_err err, struct qk_bytes bytes)
-{
-    struct bundle_answer *a = ctx;
-    a->err = err;
-    a->len = bytes.len < sizeof a->bytes ? bytes.len : sizeof a->bytes;
-    if (a->len > 0) memcpy(a->bytes, bytes.p, a->len);
-    atomic_store(&a->here, true);
-}
-
-/* Send the items as one bundle and check the status of each answer. */
-static void answered(
-    struct wire_client *link, const struct qk_bytes *items, const int *want, size_t n)
-{
-    static struct bundle_answer a;
-    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    struct qk_bytes parts[WIRE_BUNDLE_MAX];
-    size_t got = 0;
-    wire_bundle_encode(&bytes, items, n);
-    atomic_store(&a.here, false);
-    qk_assert_ok(wire_client_call(link, qk_buf_view(&bytes), 20000, on_bundle, &a));
-    while (!atomic_load(&a.here)) nodebox_sleep_ms(5);
-    qk_assert_ok(a.err);
-    qk_assert_ok(wire_bundle_decode(qk_bytes(a.bytes, a.len), parts, &got));
-    cr_assert_eq(got, n);
-    for (size_t i = 0; i < n; i++) {
-        struct wire_answer one;
-        qk_assert_ok(wire_answer_decode(parts[i], &one));
-        cr_assert_eq((int)one.status, want[i], "item %zu", i);
-    }
-}
-
 QK_TEST(hostile_calls, each_call_of_a_bundle_is_judged_like_a_call_alone)
 {
     struct scene s;
@@ -191,10 +152,10 @@ QK_TEST(hostile_calls, each_call_of_a_bundle_is_judged_like_a_call_alone)
     const struct qk_bytes items[] = {qk_buf_view(&status), qk_str("garbage"), qk_buf_view(&foreign),
         qk_buf_view(&publish), qk_buf_view(&status)};
     enum { OK = WIRE_ANSWER_OK, NO = WIRE_ANSWER_REFUSED };
-    answered(s.box.client[1], items, (const int[]){OK, NO, NO, OK, OK}, QK_COUNT(items));
+    nb_bundle(s.box.client[1], items, (const int[]){OK, NO, NO, OK, OK}, QK_COUNT(items));
     struct wire_client *oper = nodebox_client(&s.box, s.box.operator_, 1);
     cr_assert(nodebox_client_up(oper));
-    answered(oper, items, (const int[]){OK, NO, NO, NO, OK}, QK_COUNT(items));
+    nb_bundle(oper, items, (const int[]){OK, NO, NO, NO, OK}, QK_COUNT(items));
     wire_client_free(oper);
     cr_assert_eq(nodebox_audit(&s.box, 1, "the call does not decode", "\"deny\""), 2u);
     cr_assert_eq(nodebox_audit(&s.box, 1, "another cluster.conf", "\"deny\""), 2u);

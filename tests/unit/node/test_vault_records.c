@@ -261,3 +261,41 @@ QK_TEST(vault_records, changes_that_share_a_sync_fail_one_by_one)
     for (int i = 0; i < N; i++) cr_assert_eq(version_of(&box, ids[i]), i == 4 ? 9u : 3u);
     vaultbox_end(&box);
 }
+
+QK_TEST(vault_records, writes_that_come_together_fail_one_by_one)
+{
+    struct vaultbox box;
+    start(&box);
+    qk_assert_ok(put(&box, "b", 9, 9));
+    struct node_record r[3];
+    struct node_promise p[3];
+    struct node_write w[6];
+    for (int i = 0; i < 3; i++) {
+        static const char *const ids[] = {"a", "b", "c"};
+        r[i] = (struct node_record){.kind = 4,
+            .id = qk_str(ids[i]),
+            .version = 3,
+            .hash = {3},
+            .record = qk_str("record"),
+            .cert = qk_str("certificate")};
+        p[i] = (struct node_promise){.kind = 4,
+            .id = i == 2 ? qk_str("") : qk_str(ids[i]),
+            .version = 4,
+            .hash = {4},
+            .record = qk_str("promised"),
+            .sig = qk_str("signature"),
+            .now_ms = 1,
+            .hold_ms = 1000};
+        w[i] = (struct node_write){.record = &r[i]};
+        w[3 + i] = (struct node_write){.promise = &p[i]};
+    }
+    node_vault_write(box.vault, w, 6, 0);
+    const qk_err want[] = {QK_OK, QK_E_DENIED, QK_OK, QK_OK, QK_E_DENIED, QK_E_STATE};
+    for (int i = 0; i < 6; i++) cr_assert_eq(w[i].err, want[i], "%d: %s", i, qk_err_name(w[i].err));
+    restart(&box);
+    cr_assert_eq(version_of(&box, "a"), 3);
+    cr_assert_eq(version_of(&box, "b"), 9);
+    cr_assert_eq(version_of(&box, "c"), 3);
+    qk_assert_err(promise(&box, "a", 4, 5, 2), QK_E_CONFLICT); /* the promise stands, too */
+    vaultbox_end(&box);
+}
