@@ -78,7 +78,11 @@ const struct qk_opt node_config_table[] = {
         "Presignatures held in memory for all keys.", ""),
     NUMBER(presign_age_ms, "ms", "900000", 1000, 900000,
         "A presignature older than this is wiped unused.", ""),
-    NUMBER(sym_keys, "versions", "4096", 16, 8192,
+    NUMBER(open_keys, "keys", "256", 16, 65536,
+        "Signing keys held open in memory, with their pair setups; the others are opened when "
+        "used.",
+        ""),
+    NUMBER(sym_keys, "versions", "8192", 16, 1000000,
         "Versions of symmetric keys held open in memory; the others are opened when used.", ""),
     NUMBER(rand_kib, "KiB/s", "8192", 16, 1048576,
         "Random bytes contributed to one coordinator's pool.", ""),

@@ -8,6 +8,8 @@
 
 enum { PT = 33, LQ = 32 };
 
+_Static_assert(sizeof(struct mpc_key_share) <= QK_LOCKED_SMALL_MAX, "shares share a locked page");
+
 static qk_err fill(
     struct mpc_sym_key *key, const struct mpc_sym_record *rec, const struct mpc_sym_share *share)
 {
@@ -16,7 +18,7 @@ static qk_err fill(
     key->n_own = sym_own_sets(&key->version.sets, key->self_ix, key->own);
     for (size_t j = 0; j < key->n_own; j++) QK_TRY(sym_prf_init(&key->prf[j], share->k[j]));
     if (!(rec->modes & MPC_SYM_V)) return QK_OK;
-    key->v = qk_locked_alloc(sizeof *key->v);
+    key->v = qk_locked_small_alloc(sizeof *key->v);
     QK_ENSURE(key->v != NULL, QK_E_NOMEM);
     *key->v = share->v;
     return QK_OK;
@@ -43,7 +45,7 @@ void mpc_sym_key_free(struct mpc_sym_key *key)
 {
     if (key == NULL) return;
     for (size_t j = 0; j < key->n_own; j++) sym_prf_clear(&key->prf[j]);
-    qk_locked_free(key->v);
+    qk_locked_small_free(key->v);
     sym_version_clear(&key->version);
     pthread_mutex_destroy(&key->lock);
     OPENSSL_clear_free(key, sizeof *key);

@@ -6,31 +6,41 @@
 #include "vault/setups.h"
 #include "vault/shares.h"
 
-enum { KEYS_MAX = 128 }; /* opened keys; more are opened again when used */
+enum { BUCKETS = 1024 };
+_Static_assert(sizeof(struct mpc_key_share) <= QK_LOCKED_SMALL_MAX, "shares share a locked page");
 
 struct node_keys {
     pthread_mutex_t lock;
-    struct node_key *list;
-    size_t n;
-    uint64_t clock;
+    struct qk_lru lru; /* opened keys; more are opened again when used */
+    size_t max;
     uint64_t drops;       /* keys that were destroyed */
     uint64_t setup_drops; /* setups that were poisoned or destroyed */
 };
 
-qk_err node_keys_new(struct node_keys **out)
+qk_err node_keys_new(struct node_keys **out, const struct node *node)
 {
     struct node_keys *k = calloc(1, sizeof *k);
     QK_ENSURE(k != NULL, QK_E_NOMEM);
+    k->max = node->conf.open_keys;
     pthread_mutex_init(&k->lock, NULL);
-    *out = k;
-    return QK_OK;
+    qk_err err = qk_lru_init(&k->lru, BUCKETS);
+    if (err == QK_OK)
+        *out = k;
+    else
+        node_keys_free(k);
+    return err;
+}
+
+static struct node_key *key_of(struct qk_lru_item *item)
+{
+    return QK_LRU_OF(item, struct node_key, item);
 }
 
 static void key_free(struct node_key *key)
 {
     if (key == NULL) return;
     for (size_t i = 0; i < QK_COUNT(key->setups); i++) mpc_ot_setup_free(key->setups[i]);
-    qk_locked_free(key->share);
+    qk_locked_small_free(key->share);
     free(key->rec_bytes);
     free(key);
 }
@@ -38,11 +48,12 @@ static void key_free(struct node_key *key)
 void node_keys_free(struct node_keys *keys)
 {
     if (keys == NULL) return;
-    while (keys->list != NULL) {
-        struct node_key *key = keys->list;
-        keys->list = key->next;
+    while (keys->lru.oldest != NULL) {
+        struct node_key *key = key_of(keys->lru.oldest);
+        qk_lru_remove(&keys->lru, &key->item);
         key_free(key);
     }
+    qk_lru_free(&keys->lru);
     pthread_mutex_destroy(&keys->lock);
     free(keys);
 }
@@ -58,7 +69,7 @@ static qk_err open_key(struct node *node, const uint8_t key_id[static 16], struc
     QK_TRY(mpc_record_decode(qk_buf_view(&record), &key->rec) == QK_OK ? QK_OK : QK_E_CORRUPT);
     QK_ENSURE(memcmp(key->rec.key_id, key_id, 16) == 0 && key->rec.e_net == epoch, QK_E_CORRUPT);
     QK_TRY(mpc_record_hash_bytes(qk_buf_view(&record), key->rec_hash));
-    key->share = qk_locked_alloc(sizeof *key->share);
+    key->share = qk_locked_small_alloc(sizeof *key->share);
     key->rec_bytes = malloc(record.len);
     QK_ENSURE(key->share != NULL && key->rec_bytes != NULL, QK_E_NOMEM);
     memcpy(key->rec_bytes, record.p, record.len);
@@ -69,33 +80,40 @@ static qk_err open_key(struct node *node, const uint8_t key_id[static 16], struc
     return mpc_key_share_check(key->share, &key->rec);
 }
 
+static bool is_key(const struct qk_lru_item *item, const void *key_id)
+{
+    const struct node_key *key =
+        (const void *)((const char *)item - offsetof(struct node_key, item));
+    return memcmp(key->key_id, key_id, 16) == 0;
+}
+
+static uint32_t hash_of(const uint8_t key_id[static 16])
+{
+    return qk_lru_hash(0, qk_bytes(key_id, 16));
+}
+
 static struct node_key *find(struct node_keys *k, const uint8_t key_id[static 16])
 {
-    for (struct node_key *key = k->list; key != NULL; key = key->next)
-        if (memcmp(key->key_id, key_id, 16) == 0) return key;
-    return NULL;
+    return key_of(qk_lru_find(&k->lru, hash_of(key_id), is_key, key_id));
 }
 
 static void unlink_key(struct node_keys *k, struct node_key *key)
 {
-    struct node_key **at = &k->list;
-    while (*at != key) at = &(*at)->next;
-    *at = key->next;
-    k->n--;
+    qk_lru_remove(&k->lru, &key->item);
     key->dropped = true;
     if (key->refs == 0) key_free(key);
 }
 
+/* Keys in use stay: their setups must be found when one is poisoned. */
 static void evict_oldest(struct node_keys *k)
 {
-    struct node_key *oldest = NULL;
-    for (struct node_key *key = k->list; key != NULL; key = key->next)
-        if (key->refs == 0 && (oldest == NULL || key->used < oldest->used)) oldest = key;
-    if (oldest != NULL) unlink_key(k, oldest);
+    struct qk_lru_item *at = k->lru.oldest;
+    while (at != NULL && key_of(at)->refs > 0) at = at->newer;
+    if (at != NULL) unlink_key(k, key_of(at));
 }
 
-/* Take a key that was just opened into the list, with a reference. If somebody else was quicker his
- * stays; if a key was destroyed meanwhile it may be this one: it is not kept. */
+/* Take a key that was just opened into the table, with a reference. If somebody else was quicker
+ * his stays; if a key was destroyed meanwhile it may be this one: it is not kept. */
 static struct node_key *take_in(struct node_keys *k, struct node_key *key, uint64_t drops_before)
 {
     pthread_mutex_lock(&k->lock);
@@ -106,13 +124,10 @@ static struct node_key *take_in(struct node_keys *k, struct node_key *key, uint6
     } else if (k->drops != drops_before) {
         key->dropped = true;
     } else {
-        if (k->n >= KEYS_MAX) evict_oldest(k);
-        key->next = k->list;
-        k->list = key;
-        k->n++;
+        if (k->lru.n >= k->max) evict_oldest(k);
+        qk_lru_add(&k->lru, &key->item, hash_of(key->key_id));
     }
     key->refs++;
-    key->used = ++k->clock;
     pthread_mutex_unlock(&k->lock);
     return key;
 }
@@ -123,10 +138,7 @@ qk_err node_key_get(struct node *node, const uint8_t key_id[static 16], struct n
     pthread_mutex_lock(&k->lock);
     struct node_key *key = find(k, key_id);
     uint64_t drops = k->drops;
-    if (key != NULL) {
-        key->refs++;
-        key->used = ++k->clock;
-    }
+    if (key != NULL) key->refs++;
     pthread_mutex_unlock(&k->lock);
     if (key == NULL) {
         key = calloc(1, sizeof *key);
@@ -163,7 +175,7 @@ void node_keys_drop(struct node *node, const uint8_t key_id[static 16])
 size_t node_keys_count(struct node *node)
 {
     pthread_mutex_lock(&node->keys->lock);
-    size_t n = node->keys->n;
+    size_t n = node->keys->lru.n;
     pthread_mutex_unlock(&node->keys->lock);
     return n;
 }
@@ -259,8 +271,9 @@ void node_keys_drop_setup(struct node *node, const uint8_t setup_id[static 32])
     struct node_keys *k = node->keys;
     pthread_mutex_lock(&k->lock);
     k->setup_drops++;
-    for (struct node_key *key = k->list; key != NULL; key = key->next)
-        for (size_t i = 0; i < QK_COUNT(key->setups); i++) {
+    for (struct qk_lru_item *at = k->lru.newest; at != NULL; at = at->older)
+        for (size_t i = 0; i < MPC_NODES_MAX; i++) {
+            struct node_key *key = key_of(at);
             struct mpc_ot_setup *s = key->setups[i];
             if (s == NULL) continue;
             const uint8_t *root = mpc_ot_setup_root_id(s);

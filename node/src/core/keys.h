@@ -9,6 +9,7 @@
 #include "core/node.h"
 #include "mpc/otsetup.h"
 #include "mpc/share.h"
+#include "qk/lru.h"
 
 /** One key's active epoch on this node. Read-only for its users. */
 struct node_key {
@@ -19,14 +20,13 @@ struct node_key {
     size_t rec_len;
     struct mpc_key_share *share; /* locked memory */
     /* private to keys.c */
+    struct qk_lru_item item;
     unsigned refs;
     bool dropped;
-    uint64_t used;
     struct mpc_ot_setup *setups[MPC_NODES_MAX]; /* by index in rec.nodes */
-    struct node_key *next;
 };
 
-QK_MUST_USE qk_err node_keys_new(struct node_keys **out);
+QK_MUST_USE qk_err node_keys_new(struct node_keys **out, const struct node *node);
 void node_keys_free(struct node_keys *keys);
 
 /** The active epoch of a key. QK_E_NOT_FOUND, QK_E_CORRUPT. Pair with node_key_put. */

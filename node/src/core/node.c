@@ -84,7 +84,7 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_sessions_new(&node->sessions, node));
     QK_TRY(node_records_new(&node->records));
     QK_TRY(node_daykeys_new(&node->daykeys));
-    QK_TRY(node_keys_new(&node->keys));
+    QK_TRY(node_keys_new(&node->keys, node));
     QK_TRY(node_symkeys_new(&node->symkeys, node));
     QK_TRY(node_channels_new(&node->channels));
     QK_TRY(node_rands_new(&node->rands, node, qk_rng_system()));
