@@ -1,6 +1,8 @@
 #include "coordfake.h"
 
 #include <stdlib.h>
+#include "coordsym.h"
+#include "wire/bundle.h"
 #include "mpc/transcript.h"
 #include "qk/clock.h"
 
@@ -100,6 +102,9 @@ static void act(struct cw_fake *f, const struct wire_call *call, const struct km
             f->world, call->rnd, position(f, call), qk_bytes(d->digest, d->digest_len), scratch);
         a->part = qk_bytes(scratch->p + at, scratch->len - at);
     }
+    bool evaluates =
+        d->kind == KMS_DO_ENCRYPT || d->kind == KMS_DO_DECRYPT || d->kind == KMS_DO_REENCRYPT;
+    if (evaluates) cw_answer_eval(f, call, req, d, a, scratch);
     if (d->kind == KMS_DO_ACCESS_KEY) {
         size_t at = scratch->len;
         qk_buf_printf(scratch, "sealed by %u", f->id);
@@ -111,6 +116,15 @@ static void act(struct cw_fake *f, const struct wire_call *call, const struct km
     CW_MUST(kms_transition(ctx, req, recs, prop, d, NULL, change) == QK_OK);
     for (size_t i = 0; i < change->n; i++) add_signed(f, &change->records[i], a, scratch);
     free(change);
+}
+
+/* As a node's guard does. */
+static qk_err parse(const struct kms_raw *raw, const struct wire_call *call,
+    struct kms_request *req, struct kms_fault *flt)
+{
+    if (!raw->body_is_hash) return kms_request_parse(raw, req, flt);
+    if (call->claim.len > 0) return kms_claim_parse(raw, call->claim, req, flt);
+    return kms_fault_set(flt, "ValidationException", "The nodes were shown no claim.");
 }
 
 static void on_op(
@@ -128,7 +142,7 @@ static void on_op(
     CW_MUST(kms_raw_decode(call->raw, &raw) == QK_OK);
     if (prop != NULL) CW_MUST(kms_proposal_decode(call->proposal, prop) == QK_OK);
     if (kms_sigv4_parse(&raw, ctx.now_ms, CW_REGION, "kms", &auth, &flt) != QK_OK ||
-        kms_request_parse(&raw, &req, &flt) != QK_OK) {
+        parse(&raw, call, &req, &flt) != QK_OK) {
         fault(&flt, a, scratch);
         return;
     }
@@ -179,6 +193,12 @@ static void honest(
     case WIRE_CALL_FETCH:
         on_fetch(f, call, a);
         break;
+    case WIRE_CALL_CHANNEL:
+        if (f->world->sym != NULL) cw_answer_channel(f, a, scratch);
+        break;
+    case WIRE_CALL_RAND:
+        cw_answer_rand(f, call, a, scratch);
+        break;
     case WIRE_CALL_STATUS:
         a->status_json = qk_str("{\"State\":\"fine\"}");
         break;
@@ -187,32 +207,64 @@ static void honest(
     }
 }
 
+/* One call: its answer appended to out, unless the fate is another. With the lock. */
+static enum cw_fate answer_one(struct cw_fake *f, struct qk_bytes bytes, struct qk_buf *out)
+{
+    struct wire_call *call = calloc(1, sizeof *call);
+    struct wire_answer *a = calloc(1, sizeof *a);
+    QK_AUTO_BUF scratch = QK_BUF(SCRATCH);
+    CW_MUST(call != NULL && a != NULL);
+    if (f->world->witness != NULL) f->world->witness(f->world, bytes);
+    CW_MUST(wire_call_decode(bytes, call) == QK_OK);
+    CW_MUST(qk_buf_extend(&scratch, SCRATCH) != NULL); /* all of it now: views stay */
+    qk_buf_clear(&scratch);
+    f->calls[call->kind]++;
+    honest(f, call, a, &scratch);
+    enum cw_fate fate = f->bend == NULL ? CW_SEND : f->bend(f, call, a, &scratch);
+    if (fate == CW_SEND) wire_answer_encode(out, a);
+    if (fate == CW_GARBAGE) qk_buf_add_str(out, "\x81no answer");
+    free(call);
+    free(a);
+    return fate;
+}
+
+/* Several calls in one frame; one that is to stay without an answer silences them all. */
+static enum cw_fate answer_bundle(struct cw_fake *f, struct qk_bytes bytes, struct qk_buf *out)
+{
+    struct qk_bytes items[WIRE_BUNDLE_MAX], views[WIRE_BUNDLE_MAX];
+    struct qk_buf answers[WIRE_BUNDLE_MAX];
+    enum cw_fate all = CW_SEND;
+    size_t n;
+    CW_MUST(wire_bundle_decode(bytes, items, &n) == QK_OK);
+    for (size_t i = 0; i < n; i++) {
+        answers[i] = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+        if (answer_one(f, items[i], &answers[i]) == CW_SILENT) all = CW_SILENT;
+        views[i] = qk_buf_view(&answers[i]);
+    }
+    wire_bundle_encode(out, views, n);
+    for (size_t i = 0; i < n; i++) qk_buf_free(&answers[i]);
+    return all;
+}
+
 static void handler(
     void *ctx, const struct wire_caller *caller, struct qk_bytes bytes, struct wire_reply *reply)
 {
     struct cw_fake *f = ctx;
-    struct wire_call *call = calloc(1, sizeof *call);
-    struct wire_answer *a = calloc(1, sizeof *a);
-    QK_AUTO_BUF scratch = QK_BUF(SCRATCH);
     QK_AUTO_BUF out = QK_BUF(WIRE_CALL_MAX);
-    CW_MUST(call != NULL && a != NULL && caller->kind == WIRE_CALLER_COORDINATOR);
-    CW_MUST(wire_call_decode(bytes, call) == QK_OK);
-    CW_MUST(qk_buf_extend(&scratch, SCRATCH) != NULL); /* all of it now: views stay */
-    qk_buf_clear(&scratch);
+    CW_MUST(caller->kind == WIRE_CALLER_COORDINATOR);
     (void)pthread_mutex_lock(&f->world->lock);
-    f->calls[call->kind]++;
-    honest(f, call, a, &scratch);
-    enum cw_fate fate = f->bend == NULL ? CW_SEND : f->bend(f, call, a, &scratch);
-    wire_answer_encode(&out, a);
-    if (fate == CW_SILENT && f->n_held < QK_COUNT(f->held)) f->held[f->n_held++] = reply;
+    enum cw_fate fate =
+        wire_bundle_is(bytes) ? answer_bundle(f, bytes, &out) : answer_one(f, bytes, &out);
+    bool hold = fate == CW_SILENT && f->n_held < QK_COUNT(f->held);
+    if (hold) f->held[f->n_held++] = reply;
     (void)pthread_mutex_unlock(&f->world->lock);
+    if (hold) return;
     qk_err sent = QK_OK; /* the caller may be gone: not our affair */
-    if (fate == CW_SEND) sent = wire_reply_send(reply, qk_buf_view(&out));
-    if (fate == CW_DROP) wire_reply_drop(reply);
-    if (fate == CW_GARBAGE) sent = wire_reply_send(reply, qk_str("\x81no answer"));
+    if (out.len > 0)
+        sent = wire_reply_send(reply, qk_buf_view(&out));
+    else
+        wire_reply_drop(reply);
     (void)sent;
-    free(call);
-    free(a);
 }
 
 void cw_fake_start(struct cw_fake *f)

@@ -11,6 +11,7 @@
 #include "qk/clock.h"
 #include "qk/log.h"
 #include "coordfake.h"
+#include "coordsym.h"
 
 void cw_must(bool ok, const char *what)
 {
@@ -275,15 +276,21 @@ void cw_free(struct cw_world *w)
 {
     coord_publisher_stop(w->engine.publisher);
     coord_keeper_stop(w->keeper);
+    coord_randpool_stop(w->engine.random);
+    coord_timers_stop(w->engine.timers);
     coord_nodes_free(w->engine.nodes);
     coord_keeper_free(w->keeper);
     coord_publisher_free(w->engine.publisher);
+    coord_randpool_free(w->engine.random);
+    coord_channels_free(w->engine.channels);
+    coord_timers_free(w->engine.timers);
     coord_presigs_free(w->engine.presigs);
     coord_store_close(w->engine.store);
     for (size_t i = 0; i < CW_NODES; i++) {
         cw_fake_stop(&w->fakes[i]);
         wire_identity_free(w->fakes[i].identity);
     }
+    cw_sym_free(w);
     for (size_t i = 0; i < w->n_records; i++) {
         qk_buf_free(&w->records[i].encoded);
         qk_buf_free(&w->records[i].certified);

@@ -25,6 +25,7 @@ enum { CW_NODES = 3, CW_RECORDS = 32 };
 enum cw_fate { CW_SEND, CW_SILENT, CW_DROP, CW_GARBAGE };
 
 struct cw_world;
+struct cw_sym;
 struct cw_fake {
     struct cw_world *world;
     uint16_t id;
@@ -37,7 +38,7 @@ struct cw_fake {
     void *bend_arg;
     struct wire_reply *held[64]; /* silent ones: given back at the end */
     size_t n_held;
-    unsigned calls[8]; /* by kind */
+    unsigned calls[16]; /* by kind */
     bool answered_need;
 };
 
@@ -62,6 +63,10 @@ struct cw_world {
     struct mpc_key_record keyrec;
     struct coord_engine engine;
     struct coord_keeper *keeper;
+    struct cw_sym *sym; /* coordsym.h; NULL: no symmetric key */
+    /* Every call that any node gets, before it is answered. NULL: nobody looks */
+    void (*witness)(struct cw_world *w, struct qk_bytes call);
+    void *witness_arg;
 };
 
 /** Everything running, the store holding the records. Aborts when the machine will not play along.
@@ -88,7 +93,7 @@ struct cw_request {
     struct kms_raw raw;
     struct kms_sigv4_headers headers;
     char target[64];
-    char body[1024];
+    char body[8192];
 };
 void cw_request(struct cw_request *out, const char *op, const char *fmt, ...) QK_PRINTF(3, 4);
 /** begin and run; the op must be ended by the caller. */
