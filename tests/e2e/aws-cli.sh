@@ -21,12 +21,12 @@ refused "Verify of another signature" KMSInvalidSignatureException \
     kms verify "${use[@]}" ECDSA_SHA_256 --signature "$(head -c 70 /dev/zero | base64 -w 0)"
 refused "UpdateKeyDescription of an unknown key" NotFoundException kms update-key-description --key-id $none --description x
 refused "CancelKeyDeletion of a key that waits for none" KMSInvalidStateException kms cancel-key-deletion --key-id "$key"
-refused "an operation that is not served" UnsupportedOperationException kms generate-random --number-of-bytes 16
+refused "an operation that is not served" UnsupportedOperationException kms list-aliases
 refused "GetCallerIdentity with an unknown access key" InvalidClientTokenId \
     env AWS_ACCESS_KEY_ID=AKIAAAAAAAAAAAAAAAAA AWS_SECRET_ACCESS_KEY=x bash -c \
     "source '$ROOT/deploy/lib.sh'; aws_cli sts get-caller-identity"
 
-py dryrun_model.py "$WORK/models" awscli.botocore
+py newer_model.py "$WORK/models" awscli.botocore
 export AWS_DATA_PATH=$WORK/models
 refused "Sign with DryRun" DryRunOperationException kms sign "${use[@]}" ECDSA_SHA_256 --dry-run
 refused "Verify with DryRun" DryRunOperationException kms verify "${use[@]}" ECDSA_SHA_256 --signature "fileb://$WORK/sig" --dry-run

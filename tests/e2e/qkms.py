@@ -20,6 +20,7 @@ ALGORITHMS = {
 def client(service="kms", attempts=4, timeout=30, **more):
     """A client with so many attempts in all; Debian's boto3 ignores AWS_ENDPOINT_URL."""
     config = botocore.config.Config(
+        parameter_validation=False,  # it is the service that must refuse
         retries={"total_max_attempts": attempts, "mode": "standard"},
         read_timeout=timeout, connect_timeout=5, max_pool_connections=32)
     return boto3.client(service, endpoint_url=ENDPOINT, config=config,
@@ -28,6 +29,13 @@ def client(service="kms", attempts=4, timeout=30, **more):
 
 def new_key(kms, spec="ECC_NIST_P256", **more):
     return kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY", **more)["KeyMetadata"]["KeyId"]
+
+
+def new_symmetric(kms, modes=None, **more):
+    """A symmetric key: of the default modes, or of those that the tag says (docs/encryption.md)."""
+    if modes:
+        more["Tags"] = [{"TagKey": "qkms:modes", "TagValue": modes}]
+    return kms.create_key(**more)["KeyMetadata"]["Arn"]
 
 
 def sign(kms, key, message, algorithm="ECDSA_SHA_256"):
@@ -46,6 +54,11 @@ def openssl_accepts(public_der, message, signature, digest="sha256"):
             ["openssl", "dgst", "-" + digest, "-keyform", "DER", "-verify", paths[0],
              "-signature", paths[2], paths[1]], capture_output=True, check=False)
         return run.returncode == 0
+
+
+def openssl(*arguments, data=None):
+    """Output of the openssl program; data goes to its standard input."""
+    return subprocess.run(["openssl", *arguments], input=data, capture_output=True, check=True).stdout
 
 
 def ok(text):

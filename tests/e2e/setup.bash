@@ -50,6 +50,26 @@ load_env() {
 
 kms() { aws_cli kms "$@"; }
 py() { PYTHONPATH=$E2E "$PYTHON" "$E2E/$1" "${@:2}"; }
+# PYTHON becomes one with the newest boto3 there is. The clients that tests install are kept in build/.
+newest_boto3() {
+    local venv=$ROOT/build/e2e-venv
+    if ! "$venv/bin/python" -c 'import boto3' 2>/dev/null; then
+        rm -rf "$venv"
+        { /usr/bin/python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check boto3; } >"$WORK/pip.log" 2>&1 ||
+            { rm -rf "$venv"; ok "(the newest boto3 is not tried: PyPI cannot be reached)"; return 1; }
+    fi
+    PYTHON=$venv/bin/python
+}
+# MODULES becomes a folder with the programs of js/ and the packages of its lock file.
+js_modules() {
+    command -v npm >/dev/null || skip "npm is not installed"
+    MODULES=$ROOT/build/e2e-js
+    mkdir -p "$MODULES"
+    cp "$E2E"/js/* "$MODULES/"
+    (cd "$MODULES" && { cmp -s package-lock.json .installed || npm ci --silent --no-audit --no-fund; }) >"$WORK/npm.log" 2>&1 ||
+        skip "the SDK cannot be installed: $(tail -n 1 "$WORK/npm.log")"
+    cp "$MODULES/package-lock.json" "$MODULES/.installed"
+}
 # Until every node is linked to the coordinator and to every other: a key needs them all, and what
 # comes back dials again at its own pace.
 wait_all() {

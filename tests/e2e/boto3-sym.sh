@@ -1,0 +1,8 @@
+#!/bin/bash
+# Encrypt, Decrypt, data keys, random bytes through Debian's boto3 and the newest one.
+source "$(dirname "$0")/setup.bash"
+cluster
+py newer_model.py "$WORK/models" botocore
+AWS_DATA_PATH=$WORK/models py boto3_sym.py
+newest_boto3 || exit 0
+py boto3_sym.py
