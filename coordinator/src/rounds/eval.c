@@ -241,11 +241,20 @@ static void vote(struct coord_eval *e, const struct coord_reply *r)
     if (agreed && e->outcome == EVAL_OPEN) e->outcome = EVAL_VOTED;
 }
 
-static qk_err result(struct coord_eval *e, const struct coord_reply *r, size_t at)
+/* Before the run hears of any of them: it draws new tickets of all nodes at once. */
+static void renew_channels(struct coord_eval *e, const struct coord_eval_call *list)
+{
+    for (const struct coord_eval_call *c = list; c != NULL; c = c->next) {
+        size_t at = coord_eval_index(e, c->node);
+        if (c->turn != e->turn || !says_ok(&c->reply) || at == e->engine->cluster->n) continue;
+        if (c->reply.answer.eval_status == MPC_SYM_TICKET)
+            coord_channels_renew(e->engine->channels, c->node, e->chan[at], c->reply.answer.chan);
+    }
+}
+
+static qk_err result(struct coord_eval *e, const struct coord_reply *r)
 {
     const struct wire_answer *a = &r->answer;
-    if (a->eval_status == MPC_SYM_TICKET)
-        coord_channels_renew(e->engine->channels, r->node, e->chan[at], a->chan);
     struct mpc_sym_reply reply = {
         .from = r->node, .attempt = e->attempt, .status = a->eval_status, .answer = a->part};
     return mpc_sym_run_receive(e->run, &reply);
@@ -279,7 +288,7 @@ static void take(struct coord_eval *e, const struct coord_eval_call *c)
     qk_err err = QK_OK;
     e->fault[at] = fault;
     if (says_ok(r))
-        err = result(e, r, at);
+        err = result(e, r);
     else if (!failed(e, r, at))
         return;
     else if (!fault)
@@ -422,6 +431,7 @@ static void work(void *arg)
         bool late = e->late;
         e->late = false;
         (void)pthread_mutex_unlock(&e->lock);
+        renew_channels(e, list);
         while (list != NULL) {
             struct coord_eval_call *c = list;
             list = c->next;

@@ -25,6 +25,7 @@ struct cw_sym {
     uint32_t n_versions;
     struct mpc_sym_window *window[CW_NODES]; /* NULL: no CHANNEL call yet */
     unsigned channels[CW_NODES];             /* CHANNEL calls answered */
+    bool lacks_key[CW_NODES];                /* asks for the KEY record before it evaluates */
     unsigned enc[CW_NODES], dec[CW_NODES];   /* evaluations made */
 };
 
