@@ -50,6 +50,12 @@ qk_err db_prepare(struct node_vault *v, sqlite3_stmt **st, const char *sql,
     return bind(v, *st, args, n_args);
 }
 
+/* max(): renewing a promise with a clock that went back does not shorten it. */
+static const char promise_put[] =
+    "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(kind, id, version)"
+    " DO UPDATE SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END,"
+    " hash = ?4, record = ?6, sig = ?7";
+
 static const char *const kept_sql[DB_KEPT_N] = {
     [DB_SAVEPOINT] = "SAVEPOINT change",
     [DB_ROLLBACK_TO] = "ROLLBACK TO change",
@@ -58,11 +64,7 @@ static const char *const kept_sql[DB_KEPT_N] = {
     [DB_RECORD_PUT] = "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?, ?, ?)",
     [DB_PROMISE_GET] =
         "SELECT hash, made_ms FROM promise WHERE kind = ? AND id = ? AND version = ?",
-    /* max(): renewing a promise with a clock that went back does not shorten it. */
-    [DB_PROMISE_PUT] =
-        "INSERT INTO promise VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(kind, id, version)"
-        " DO UPDATE SET made_ms = CASE WHEN hash = ?4 THEN max(made_ms, ?5) ELSE ?5 END,"
-        " hash = ?4, record = ?6, sig = ?7",
+    [DB_PROMISE_PUT] = promise_put,
     [DB_PROMISE_FORGET] = "DELETE FROM promise WHERE kind = ? AND id = ? AND version <= ?",
 };
 
