@@ -1,7 +1,9 @@
 #include "api/api.h"
 
 #include "kms/response.h"
+#include "qk/clock.h"
 #include "rounds/combine.h"
+#include "rounds/imports.h"
 
 enum { BODY_MAX = 8 * 1024 * 1024 };
 
@@ -152,6 +154,32 @@ static qk_err answer_evaluated(struct coord_op *op, struct qk_buf *body, struct 
     return QK_OK;
 }
 
+/* ---- import ---- */
+
+static qk_err answer_parameters(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_key *key = &op->decision.key->key;
+    QK_AUTO_BUF token = QK_BUF(256);
+    QK_AUTO_BUF spki = QK_BUF(1024);
+    uint64_t valid_to_ms;
+    qk_err err = coord_imports_offer(op->engine->imports, op->engine->random, key->key_id,
+        op->req.wrapping_algorithm, op->req.wrapping_spec, qk_now_ms(), &token, &spki,
+        &valid_to_ms);
+    if (err == QK_E_BUSY) return kms_fault_throttled(fault);
+    if (err != QK_OK) return kms_fault_internal(fault, err);
+    kms_answer_import_parameters(key, qk_buf_view(&token), qk_buf_view(&spki), valid_to_ms, body);
+    return QK_OK;
+}
+
+static qk_err answer_import(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_record *key = coord_op_key(op), *version = made(op, KMS_KIND_VERSION);
+    if (key == NULL) return kms_fault_internal(fault, QK_E_STATE);
+    if (version == NULL) version = op->decision.version_record; /* there was nothing to delete */
+    kms_answer_import(&key->key, version == NULL ? NULL : &version->version_of, body);
+    return QK_OK;
+}
+
 /* Does the answer say something secret? Then its memory is wiped. */
 static bool tells_secret(const struct coord_op *op)
 {
@@ -198,6 +226,11 @@ static qk_err answer(struct coord_op *op, const struct coord_about *about, struc
     case KMS_OP_GENERATE_DATA_KEY_PAIR:
     case KMS_OP_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT:
         return answer_evaluated(op, body, fault);
+    case KMS_OP_GET_PARAMETERS_FOR_IMPORT:
+        return answer_parameters(op, body, fault);
+    case KMS_OP_IMPORT_KEY_MATERIAL:
+    case KMS_OP_DELETE_IMPORTED_KEY_MATERIAL:
+        return answer_import(op, body, fault);
     case KMS_OP_GENERATE_RANDOM:
         kms_answer_random(qk_buf_view(&op->plain), body);
         return QK_OK;

@@ -81,24 +81,28 @@ qk_err coord_attach(const struct coord_ask *ask, const struct wire_answer *need,
     return bytes->err;
 }
 
-/* The same call again, with the records of this NEED and of those before. */
-static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
-    const struct coord_reply *reply, struct coord_attached *a, unsigned timeout_ms)
-{
-    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    QK_TRY(coord_attach(ask, &reply->answer, a, &bytes));
-    coord_gather_call(g, reply->node, qk_buf_view(&bytes), timeout_ms, ask->how);
-    return QK_OK;
-}
-
-/* ---- gathering ---- */
-
 static size_t position(const struct coord_ask *ask, uint16_t node)
 {
     size_t i = 0;
     while (i < ask->n_set && ask->set[i] != node) i++;
     return i;
 }
+
+/* The same call again, with the records of this NEED and of those before. */
+static qk_err resend(const struct coord_ask *ask, struct coord_gather *g,
+    const struct coord_reply *reply, struct coord_attached *a, unsigned timeout_ms)
+{
+    QK_AUTO_BUF bytes = QK_BUF_SECRET(WIRE_CALL_MAX);
+    struct wire_call call = *ask->call;
+    struct coord_ask mine = *ask;
+    mine.call = &call;
+    if (ask->parts != NULL) call.parts = ask->parts[position(ask, reply->node)];
+    QK_TRY(coord_attach(&mine, &reply->answer, a, &bytes));
+    coord_gather_call(g, reply->node, qk_buf_view(&bytes), timeout_ms, ask->how);
+    return QK_OK;
+}
+
+/* ---- gathering ---- */
 
 static bool failed(const struct coord_reply *r)
 {
@@ -170,21 +174,33 @@ static void gather(struct gathering *s)
         if (!coord_attempt_ok(s->out, i)) s->out->all_ok = false;
 }
 
+/* The same bytes for all, or for each what is his. */
+static qk_err call_all(const struct coord_ask *ask, struct coord_gather *g)
+{
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    struct wire_call call = *ask->call;
+    bytes.secret = ask->parts != NULL;
+    for (size_t i = 0; i < ask->n_set; i++) {
+        if (ask->parts != NULL) call.parts = ask->parts[i];
+        if (ask->parts != NULL) qk_buf_clear(&bytes);
+        if (bytes.len == 0) wire_call_encode(&bytes, &call);
+        QK_TRY(bytes.err);
+        coord_gather_call(g, ask->set[i], qk_buf_view(&bytes), ask->timeout_ms, ask->how);
+    }
+    return QK_OK;
+}
+
 qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
 {
     *out = (struct coord_attempt){.n = ask->n_set};
-    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    wire_call_encode(&bytes, ask->call);
-    QK_TRY(bytes.err);
     struct gathering s = {.ask = ask, .out = out, .until_ms = qk_mono_ms() + ask->timeout_ms + 100};
     s.attached = calloc(ask->n_set, sizeof *s.attached);
     QK_ENSURE(s.attached != NULL, QK_E_NOMEM);
     qk_err err = coord_gather_new(&s.g, ask->engine->nodes);
     if (err == QK_OK) {
         atomic_fetch_add(&ask->engine->counts.attempts, 1);
-        for (size_t i = 0; i < ask->n_set; i++)
-            coord_gather_call(s.g, ask->set[i], qk_buf_view(&bytes), ask->timeout_ms, ask->how);
-        gather(&s);
+        err = call_all(ask, s.g);
+        if (err == QK_OK) gather(&s);
         coord_gather_free(s.g);
     }
     for (size_t i = 0; i < ask->n_set; i++) coord_attached_free(&s.attached[i]);

@@ -11,6 +11,7 @@ struct coord_ask {
     const uint16_t *set;          /* the nodes to ask, ascending */
     size_t n_set;
     unsigned timeout_ms;
+    const struct qk_bytes *parts; /* SECRET: a part of the call for each of the set; NULL: none */
     enum coord_travel how;
     bool patient;  /* one failure does not cut the others short: they do not depend on each other */
     size_t enough; /* patient: once so many said OK the others get only grace_ms; 0: all */

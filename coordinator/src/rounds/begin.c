@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "qk/clock.h"
+#include "rounds/importing.h"
 
 /* What makes key material takes every node. Our own decision says so when there is one: an imported
  * key is created, and rotated, without making any. */
@@ -102,6 +103,7 @@ void coord_op_end(struct coord_op *op)
     qk_buf_free(&op->plain);
     qk_buf_free(&op->blob);
     qk_buf_free(&op->pair_public);
+    coord_importing_free(op->importing);
     for (size_t i = 0; i < op->n_sealed; i++) qk_buf_free(&op->sealed[i].bytes);
     coord_votes_free(&op->votes);
 }

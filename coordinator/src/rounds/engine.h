@@ -4,7 +4,8 @@
  *  attempt.h (one set of nodes asked once), votes.h (what t nodes agree on), certify.h (records
  *  and their certificates), combine.h (signatures), presigs.h, publisher.h (telling
  *  the nodes), keeper.h (other background work), promised.h. Symmetric keys: eval.h (Encrypt and
- *  Decrypt across the nodes), channels.h (tickets), randpool.h, watch.h, timers.h.
+ *  Decrypt across the nodes), channels.h (tickets), randpool.h, watch.h, timers.h;
+ *  imports.h (wrapping keys), due.h (rotation).
  */
 #ifndef COORD_ENGINE_H
 #define COORD_ENGINE_H
@@ -16,6 +17,7 @@
 #include "store/store.h"
 
 struct coord_channels;
+struct coord_imports;
 struct coord_presigs;
 struct coord_publisher;
 struct coord_randpool;
@@ -69,6 +71,7 @@ struct coord_engine {
     struct coord_publisher *publisher; /* NULL: nothing is published (tests) */
     struct coord_channels *channels;
     struct coord_randpool *random;
+    struct coord_imports *imports;
     struct coord_timers *timers;
     struct qk_pool *quick; /* where answers of evaluations are worked on; NULL: where they arrive */
     struct coord_watch watch;

@@ -4,6 +4,7 @@
 #include "qk/clock.h"
 #include "qk/log.h"
 #include "rounds/eval.h"
+#include "rounds/importing.h"
 #include "rounds/internal.h"
 
 enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 6, INITIALIZE_TIMES = 6 };
@@ -314,9 +315,16 @@ static qk_err attempt(
     /* Each node decides it alone: those that wait at the same time share its disk's sync. */
     if (op->decided && op->decision.kind == KMS_DO_CHANGE) ask.how = COORD_CHANGE;
     struct coord_attempt a = {.n = 0};
+    struct qk_bytes parts[WIRE_NODES_MAX] = {0};
+    bool import = op->decided && op->decision.kind == KMS_DO_IMPORT;
+    if (err == QK_OK && import) err = coord_importing_begin(op);
+    if (err == QK_OK && import) coord_importing_parts(op, parts);
+    if (import) ask.parts = parts;
     op->attempts++;
     if (err == QK_OK) err = coord_attempt_run(&ask, &a);
     if (err == QK_OK) err = coord_op_conclude(op, &ask, &a, fault, step);
+    if (err == QK_OK && *step == COORD_AGAIN && coord_importing_refuses(op, &a, fault))
+        *step = COORD_FAULT;
     coord_attempt_free(&a);
     coord_texts_free(&t);
     return err;

@@ -25,6 +25,8 @@
 #include "rounds/certify.h"
 #include "rounds/votes.h"
 
+struct coord_importing;
+
 struct coord_op {
     struct coord_engine *engine;
     const struct kms_raw *raw; /* borrowed */
@@ -60,7 +62,8 @@ struct coord_op {
     size_t n_sealed;
     struct qk_buf plain; /* evaluations: SECRET, what was encrypted or decrypted; GenerateRandom */
     struct qk_buf blob;  /* Encrypt and its kin: the ciphertext */
-    struct qk_buf pair_public; /* GenerateDataKeyPair*: SPKI, the private key is plain */
+    struct coord_importing *importing; /* ImportKeyMaterial */
+    struct qk_buf pair_public;         /* GenerateDataKeyPair*: SPKI, the private key is plain */
 
     /* for logs and the next choice of nodes */
     struct coord_votes votes;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "qk/clock.h"
 #include "rounds/channels.h"
+#include "rounds/imports.h"
 #include "rounds/publisher.h"
 #include "rounds/randpool.h"
 #include "rounds/timers.h"
@@ -100,6 +101,7 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
     QK_TRY(err);
     QK_TRY(say(coord_presigs_new(&e->presigs), why, why_len, "out of memory"));
     QK_TRY(say(coord_channels_new(&e->channels, e), why, why_len, "out of memory"));
+    QK_TRY(say(coord_imports_new(&e->imports), why, why_len, "out of memory"));
     QK_TRY(say(coord_timers_new(&e->timers), why, why_len, "out of memory"));
     struct coord_nodes_config nodes = {.cluster = s->cluster,
         .identity = s->identity,
@@ -238,6 +240,7 @@ void coord_service_free(struct coord_service *s)
     coord_publisher_free(s->engine.publisher);
     coord_randpool_free(s->engine.random);
     coord_channels_free(s->engine.channels);
+    coord_imports_free(s->engine.imports);
     coord_timers_free(s->engine.timers);
     coord_presigs_free(s->engine.presigs);
     coord_store_close(s->engine.store);
