@@ -5,11 +5,13 @@
 #include "api/api.h"
 #include "common/tell.h"
 #include "protocol/protocol.h"
+#include "responder/responder.h"
 
 static void usage(FILE *to)
 {
     fputs("usage: qkms-bench protocol [options]   CPU, bytes and rounds of every protocol\n"
           "       qkms-bench api [options]        load on a running cluster\n"
+          "       qkms-bench responder [options]  a server that does nothing, to compare with\n"
           "       qkms-bench COMMAND --help       the options of a command\n",
         to);
 }
@@ -20,6 +22,7 @@ int main(int argc, char **argv)
     const char *command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "protocol") == 0) return bench_protocol_main(argc - 1, argv + 1);
     if (strcmp(command, "api") == 0) return bench_api_main(argc - 1, argv + 1);
+    if (strcmp(command, "responder") == 0) return bench_responder_main(argc - 1, argv + 1);
     if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
         usage(stdout);
         return 0;

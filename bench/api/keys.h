@@ -1,60 +1,44 @@
-/** The keys that the load uses, and what each operation asks of them. */
+/** The keys that the load uses and the ciphertexts that it opens: made before, unmade after. */
 #ifndef BENCH_KEYS_H
 #define BENCH_KEYS_H
 
-#include <openssl/evp.h>
-#include "api/call.h"
+#include "api/ops.h"
+#include "api/pass.h"
 
-enum { BENCH_KEY_ID_MAX = 256, BENCH_DIGEST_MAX = 64, BENCH_SIG_B64_MAX = 256 };
-
-enum bench_op {
-    BENCH_SIGN,
-    BENCH_DESCRIBE_KEY,
-    BENCH_GET_PUBLIC_KEY,
-    BENCH_VERIFY,
-    BENCH_DISABLE_KEY
+/** Everything here tells its failures on stderr and returns what bench_pass_run returns, or
+ *  QK_E_MALFORMED for an answer that is not understood. */
+struct bench_keys {
+    struct bench_loop *loop;
+    const atomic_bool *stop;
+    struct bench_kms_key *key;
+    size_t n;
+    struct bench_blob *blob;
+    size_t n_blobs;
 };
 
-/** Its name on the command line and its API action; NULL past the last. */
-const char *bench_op_name(unsigned op);
-/** turn: how many requests this connection has sent; BENCH_DISABLE_KEY takes turns with EnableKey,
- * so that each is a change. */
-const char *bench_op_action(enum bench_op op, uint64_t turn);
-/** Do two of them at a time on one key get in each other's way? */
-bool bench_op_changes(enum bench_op op);
+/** CreateKey, n times. modes: "F", "V" or "FV" for the tag qkms:modes; NULL: none. */
+QK_MUST_USE qk_err bench_keys_create(
+    struct bench_keys *k, size_t n, const struct bench_spec *spec, const char *modes);
+/** Learn the specs of existing keys. QK_E_MALFORMED also for a key spec that the load cannot use.
+ */
+QK_MUST_USE qk_err bench_keys_open(struct bench_keys *k, size_t n, const char *const *ids);
+/** What the operation needs of its keys besides: public keys, signatures to verify. */
+QK_MUST_USE qk_err bench_keys_prepare(struct bench_keys *k, enum bench_op op, bool check);
+/** Encrypt so many random plaintexts of so many bytes, rotating every key so many times meanwhile,
+ *  so that every version of every key has its share. Ciphertexts of one key lie n keys apart.
+ *  n_blobs is raised to one for each version of each key. */
+QK_MUST_USE qk_err bench_keys_make_blobs(
+    struct bench_keys *k, size_t n_blobs, size_t bytes, unsigned rotations);
+/** RotateKeyOnDemand on every key, one after the other on one key. */
+QK_MUST_USE qk_err bench_keys_rotate(struct bench_keys *k, unsigned times);
+/** ScheduleKeyDeletion of those we made, after the shortest window the API has, 7 days. */
+QK_MUST_USE qk_err bench_keys_drop(struct bench_keys *k);
+void bench_keys_free(struct bench_keys *k);
 
-/** Is it a key spec that bench_kms_key_create takes? */
-bool bench_spec_known(const char *spec);
-
-struct bench_kms_key {
-    char id[BENCH_KEY_ID_MAX];
-    const char *algorithm; /* "ECDSA_SHA_256", ... */
-    size_t digest_len;
-    EVP_PKEY *public_key;
-    bool created; /* by us */
-    /* One good signature, for BENCH_VERIFY. */
-    uint8_t digest[BENCH_DIGEST_MAX];
-    char signature[BENCH_SIG_B64_MAX];
-};
-
-/** Learn spec and public key of an existing key. Failures are told on stderr; QK_E_NOT_FOUND when
- *  the service refuses, QK_E_MALFORMED for an answer or a key spec that is not understood. */
-QK_MUST_USE qk_err bench_kms_key_open(
-    struct bench_conn *c, const char *id, struct bench_kms_key *out);
-/** CreateKey with this spec (SIGN_VERIFY), then open it. */
-QK_MUST_USE qk_err bench_kms_key_create(
-    struct bench_conn *c, const char *spec, struct bench_kms_key *out);
-/** Sign once and keep digest and signature; the signature is checked with OpenSSL. */
-QK_MUST_USE qk_err bench_kms_key_prepare_verify(struct bench_conn *c, struct bench_kms_key *k);
-/** ScheduleKeyDeletion after the shortest window the API has, 7 days. */
-QK_MUST_USE qk_err bench_kms_key_drop(struct bench_conn *c, struct bench_kms_key *k);
-void bench_kms_key_free(struct bench_kms_key *k);
-
-/** Append the JSON body of an operation. digest (k->digest_len bytes) is for BENCH_SIGN. */
-QK_MUST_USE qk_err bench_body(
-    enum bench_op op, const struct bench_kms_key *k, const uint8_t *digest, struct qk_buf *out);
-/** Verify the signature in a Sign answer with OpenSSL. QK_E_MALFORMED, QK_E_PROOF, QK_E_CRYPTO. */
-QK_MUST_USE qk_err bench_check_signature(
-    const struct bench_kms_key *k, const uint8_t *digest, struct qk_bytes reply_body);
+/** Decrypt them all, by now known as ciphertexts of some of the keys, and count those that open to
+ *  their plaintext. */
+QK_MUST_USE qk_err bench_blobs_check(
+    struct bench_loop *loop, const struct bench_blob *blob, size_t n, uint64_t *good);
+void bench_blob_wipe(struct bench_blob *blob);
 
 #endif

@@ -1,36 +1,29 @@
 #include "api/load.h"
 
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include "common/tell.h"
-#include "qk/rng.h"
 
-struct shared {
+/* Spreads successive requests over the ciphertexts, so that no two neighbours share a version. */
+#define SPREAD 2654435761u
+
+struct load {
     const struct bench_load_plan *plan;
     const atomic_bool *stop;
+    struct bench_signer *signer;
+    struct bench_load_result *out;
     uint64_t start_ns, count_from_ns, end_ns, give_up_ns;
-    atomic_uint_fast64_t next;         /* number of the next request */
-    atomic_uint_fast64_t done, failed; /* for progress; warm-up included */
-    atomic_uint running;
-    atomic_bool give_up; /* the load could not be started */
+    uint64_t next;            /* number of the next request */
+    uint64_t done, failed;    /* for progress; warm-up included */
+    uint64_t last_ns;         /* of the last counted answer */
+    uint64_t shown, shown_ns; /* what progress said last */
+    double cpu_begin;
+    bool counting;
+    qk_err err; /* of the making of a request */
 };
 
-struct worker {
-    struct shared *shared;
-    struct bench_conn *conn;
-    pthread_t thread;
-    bool started;
-    unsigned number;
-    uint64_t turn;    /* requests sent */
-    uint64_t last_ns; /* of the last counted answer */
-    struct bench_load_result result;
-};
+/* ---- counting ---- */
 
-/* ---- one request ---- */
-
-static void count_error(struct bench_load_result *r, const char *name, uint64_t n)
+static void count_error(struct bench_load_result *r, const char *name)
 {
     size_t i = 0;
     while (i < BENCH_ERROR_KINDS - 1 && r->errors[i].n > 0 && strcmp(r->errors[i].name, name) != 0)
@@ -38,203 +31,225 @@ static void count_error(struct bench_load_result *r, const char *name, uint64_t 
     if (r->errors[i].n == 0)
         snprintf(r->errors[i].name, sizeof r->errors[i].name, "%s",
             i == BENCH_ERROR_KINDS - 1 ? "other" : name);
-    r->errors[i].n += n;
-    r->n_errors += n;
+    r->errors[i].n++;
+    r->n_errors++;
 }
 
-static void check_signature(struct worker *w, uint64_t k, const struct bench_kms_key *key,
-    const uint8_t *digest, const struct bench_outcome *o)
+static void keep_sample(struct load *l, struct qk_bytes ciphertext, struct qk_bytes plaintext)
 {
-    const struct bench_load_plan *plan = w->shared->plan;
-    if (plan->op != BENCH_SIGN || plan->verify_every == 0 || k % plan->verify_every != 0) return;
-    if (bench_check_signature(key, digest, o->reply.body) == QK_OK)
-        w->result.n_verified++;
+    struct bench_load_result *r = l->out;
+    if (r->n_samples == BENCH_SAMPLES) return;
+    struct bench_blob b = {qk_strndup(ciphertext), qk_strndup(plaintext)};
+    if (b.ciphertext && b.plaintext)
+        r->sample[r->n_samples++] = b;
     else
-        w->result.n_bad++;
+        bench_blob_wipe(&b);
 }
 
-/* Count what began (was due) at due_ns and has just ended. */
-static void count(struct worker *w, uint64_t due_ns, const struct bench_outcome *o)
+static bool is_sample(const struct load *l, const struct bench_job *job)
 {
-    uint64_t now = bench_mono_ns();
-    atomic_fetch_add(o->ok ? &w->shared->done : &w->shared->failed, 1);
-    if (due_ns < w->shared->count_from_ns) return;
-    w->last_ns = now;
-    if (o->ok)
-        bench_hist_add(&w->result.ok, (now - due_ns) / 1000);
+    unsigned every = l->plan->verify_every;
+    return every > 0 && job->number % every == 0;
+}
+
+static void check_signature(struct load *l, const struct bench_job *job, struct qk_bytes reply)
+{
+    struct qk_bytes sig;
+    if (!is_sample(l, job)) return;
+    if (bench_reply_text(reply, "Signature", &sig) &&
+        bench_check_signature(job->of, job->fresh, sig) == QK_OK)
+        l->out->n_verified++;
     else
-        count_error(&w->result, o->error, 1);
+        l->out->n_bad++;
 }
 
-static qk_err send_one(struct worker *w, uint64_t k, uint64_t due_ns)
+/* Of Encrypt and GenerateDataKey: what is to be opened later. */
+static const char *check_ciphertext(
+    struct load *l, const struct bench_job *job, struct qk_bytes reply)
 {
-    const struct bench_load_plan *plan = w->shared->plan;
-    size_t at = bench_op_changes(plan->op) ? w->number : k;
-    const struct bench_kms_key *key = &plan->keys[at % plan->n_keys];
-    uint8_t digest[BENCH_DIGEST_MAX];
-    struct bench_outcome o;
-    QK_AUTO_BUF body = QK_BUF(4096);
-    QK_TRY(qk_rng_fill(qk_rng_system(), digest, key->digest_len));
-    QK_TRY(bench_body(plan->op, key, digest, &body));
-    QK_TRY(bench_call(w->conn, bench_op_action(plan->op, w->turn++), qk_buf_view(&body), &o));
-    count(w, due_ns, &o);
-    if (o.ok) check_signature(w, k, key, digest, &o);
-    return QK_OK;
+    struct qk_bytes blob, text;
+    if (!bench_reply_text(reply, "CiphertextBlob", &blob)) return "no ciphertext";
+    if (l->plan->op == BENCH_GENERATE_DATA_KEY && !bench_reply_text(reply, "Plaintext", &text))
+        return "no plaintext";
+    if (!is_sample(l, job) || l->out->n_samples == BENCH_SAMPLES) return NULL;
+    QK_AUTO_BUF sent = QK_BUF(8192);
+    if (l->plan->op == BENCH_ENCRYPT) {
+        bench_plaintext_add(job->fresh, l->plan->bytes, &sent);
+        text = qk_buf_view(&sent);
+    }
+    keep_sample(l, blob, text);
+    return NULL;
+}
+
+/* Is the answer right? NULL: yes, as far as can be said at once; else the name of the error. */
+static const char *check(struct load *l, const struct bench_job *job, struct qk_bytes reply)
+{
+    const struct bench_blob *blob = job->of;
+    struct qk_bytes text;
+    if (l->plan->unchecked) return NULL;
+    switch (l->plan->op) {
+    case BENCH_ENCRYPT:
+    case BENCH_GENERATE_DATA_KEY:
+        return check_ciphertext(l, job, reply);
+    case BENCH_DECRYPT:
+        if (!bench_reply_text(reply, "Plaintext", &text)) return "no plaintext";
+        return qk_bytes_is(text, blob->plaintext) ? NULL : "wrong plaintext";
+    case BENCH_GENERATE_RANDOM:
+        if (!bench_reply_text(reply, "Plaintext", &text)) return "no random bytes";
+        return text.len == (l->plan->bytes + 2) / 3 * 4 ? NULL : "wrong number of random bytes";
+    default:
+        return NULL;
+    }
+}
+
+static void begin_counting(struct load *l)
+{
+    l->counting = true;
+    l->cpu_begin = bench_process_cpu_s();
+    if (l->plan->daemons) bench_cpu_begin(l->plan->daemons);
+}
+
+/* What began (was due) at due_ns has just ended. */
+static void done(void *ctx, struct bench_job *job, const struct bench_outcome *o, uint64_t now_ns)
+{
+    struct load *l = ctx;
+    const char *wrong = o->ok ? check(l, job, o->body) : o->error;
+    *(wrong ? &l->failed : &l->done) += 1;
+    if (job->due_ns < l->count_from_ns) return;
+    l->last_ns = now_ns;
+    if (wrong) {
+        count_error(l->out, wrong);
+        return;
+    }
+    bench_hist_add(&l->out->ok, (now_ns - job->due_ns) / 1000);
+    l->out->reply_len = o->body.len;
+    if (l->plan->op == BENCH_SIGN && !l->plan->unchecked) check_signature(l, job, o->body);
 }
 
 /* ---- the schedule ---- */
 
+static uint64_t at_rate(const struct load *l, uint64_t k, double rate)
+{
+    return l->start_ns + (uint64_t)((double)k * 1e9 / rate);
+}
+
 /* A closed loop sends at once, but for a warm-up that is slower. */
-static uint64_t warm_due(const struct shared *s, uint64_t k)
+static uint64_t due(const struct load *l, uint64_t k, uint64_t now_ns)
 {
-    uint64_t now = bench_mono_ns();
-    if (s->plan->warmup_rate <= 0) return now;
-    uint64_t at = s->start_ns + (uint64_t)((double)k * 1e9 / s->plan->warmup_rate);
-    if (at < s->count_from_ns) return at;
-    return now > s->count_from_ns ? now : s->count_from_ns;
+    if (l->plan->rate > 0) return at_rate(l, k, l->plan->rate);
+    if (l->plan->warmup_rate <= 0) return now_ns;
+    uint64_t at = at_rate(l, k, l->plan->warmup_rate);
+    if (at < l->count_from_ns) return at;
+    return now_ns > l->count_from_ns ? now_ns : l->count_from_ns;
 }
 
-static uint64_t due(const struct shared *s, uint64_t k)
+static qk_err fill(struct load *l, struct bench_job *job, uint64_t k)
 {
-    if (s->plan->rate <= 0) return warm_due(s, k);
-    return s->start_ns + (uint64_t)((double)k * 1e9 / s->plan->rate);
-}
-
-static bool ended(const struct shared *s)
-{
-    return bench_mono_ns() >= s->give_up_ns || atomic_load(s->stop) || atomic_load(&s->give_up);
-}
-
-static void *work(void *arg)
-{
-    struct worker *w = arg;
-    struct shared *s = w->shared;
-    for (;;) {
-        uint64_t k = atomic_fetch_add(&s->next, 1), due_ns = due(s, k);
-        if (due_ns >= s->end_ns || ended(s)) break;
-        bench_sleep_until(due_ns);
-        if (send_one(w, k, due_ns) != QK_OK) {
-            count_error(&w->result, "request could not be made", 1);
-            break;
-        }
+    const struct bench_load_plan *p = l->plan;
+    size_t at = bench_op_changes(p->op) ? job->conn : k;
+    const struct bench_blob *blob = NULL;
+    if (p->op == BENCH_DECRYPT) {
+        at = (size_t)(k * SPREAD % p->n_blobs);
+        blob = &p->blobs[at];
     }
-    atomic_fetch_sub(&s->running, 1);
-    return NULL;
+    const struct bench_kms_key *key = p->n_keys ? &p->keys[at % p->n_keys] : NULL;
+    QK_TRY(bench_signer_random(l->signer, job->fresh, sizeof job->fresh));
+    qk_buf_clear(&job->body);
+    job->action = bench_op_action(p->op, job->turn++);
+    job->number = k;
+    job->of = blob ? (const void *)blob : key;
+    return bench_body(p->op, key, blob, job->fresh, p->bytes, &job->body);
 }
 
-/* Requests that were due but that no connection took, or took only to give up. */
-static uint64_t unsent(const struct shared *s, const struct bench_load_result *r, uint64_t now_ns)
+static bool ended(const struct load *l, uint64_t due_ns, uint64_t now_ns)
 {
-    uint64_t to = now_ns < s->end_ns ? now_ns : s->end_ns;
-    if (s->plan->rate <= 0 || to <= s->count_from_ns) return 0;
-    double due_n = (double)(to - s->count_from_ns) / 1e9 * s->plan->rate;
-    double sent = (double)(r->ok.n + r->n_errors);
+    return due_ns >= l->end_ns || now_ns >= l->give_up_ns || atomic_load(l->stop);
+}
+
+static enum bench_next next(void *ctx, struct bench_job *job, uint64_t now_ns, uint64_t *at_ns)
+{
+    struct load *l = ctx;
+    uint64_t due_ns = due(l, l->next, now_ns);
+    if (ended(l, due_ns, now_ns) || l->err != QK_OK) return BENCH_END;
+    if (!l->counting && now_ns >= l->count_from_ns) begin_counting(l);
+    if (due_ns > now_ns) {
+        *at_ns = due_ns;
+        return BENCH_WAIT;
+    }
+    l->err = fill(l, job, l->next++);
+    job->due_ns = due_ns;
+    return l->err == QK_OK ? BENCH_SEND : BENCH_END;
+}
+
+static void tick(void *ctx, uint64_t now_ns)
+{
+    struct load *l = ctx;
+    if (now_ns < l->shown_ns + 1000000000) return;
+    bench_progress("%3.0f s of %.0f: %llu answered, %.0f/s, %llu errors",
+        (double)(now_ns - l->start_ns) / 1e9, l->plan->warmup + l->plan->seconds,
+        (unsigned long long)l->done,
+        (double)(l->done - l->shown) / ((double)(now_ns - l->shown_ns) / 1e9),
+        (unsigned long long)l->failed);
+    l->shown = l->done;
+    l->shown_ns = now_ns;
+}
+
+/* Requests that were due but that no connection took. */
+static uint64_t unsent(const struct load *l, uint64_t now_ns)
+{
+    uint64_t to = now_ns < l->end_ns ? now_ns : l->end_ns;
+    if (l->plan->rate <= 0 || to <= l->count_from_ns) return 0;
+    double due_n = (double)(to - l->count_from_ns) / 1e9 * l->plan->rate;
+    double sent = (double)(l->out->ok.n + l->out->n_errors);
     return due_n > sent + 1 ? (uint64_t)(due_n - sent) : 0;
 }
 
 /* ---- the whole ---- */
 
-static qk_err connect_all(struct worker *w, const struct bench_load_plan *plan)
+static void set_clock(struct load *l)
 {
-    for (unsigned i = 0; i < plan->connections; i++) {
-        bench_progress("connecting %u of %u", i + 1, plan->connections);
-        w[i].conn = bench_conn_new(plan->target);
-        QK_ENSURE(w[i].conn != NULL, QK_E_NOMEM);
-        qk_err err = bench_conn_open(w[i].conn);
-        if (err != QK_OK)
-            bench_error("connection %u to %s: %s", i + 1, plan->target->authority,
-                err == QK_E_CRYPTO ? "TLS handshake failed" : "cannot connect");
-        QK_TRY(err == QK_E_CRYPTO ? QK_E_IO : err);
+    l->start_ns = l->shown_ns = bench_mono_ns();
+    l->count_from_ns = l->start_ns + (uint64_t)(l->plan->warmup * 1e9);
+    l->end_ns = l->count_from_ns + (uint64_t)(l->plan->seconds * 1e9);
+    l->give_up_ns = l->end_ns + BENCH_GRACE_S * 1000000000ull;
+}
+
+static void sum_up(struct load *l)
+{
+    struct bench_load_result *r = l->out;
+    if (l->counting) {
+        if (l->plan->daemons) bench_cpu_end(l->plan->daemons);
+        r->client_cpu_s = bench_process_cpu_s() - l->cpu_begin;
     }
-    return QK_OK;
+    if (l->last_ns > l->count_from_ns) r->elapsed_s = (double)(l->last_ns - l->count_from_ns) / 1e9;
+    r->n_unsent = unsent(l, bench_mono_ns());
 }
 
-static void set_clock(struct shared *s)
+qk_err bench_load_run(struct bench_loop *loop, const struct bench_load_plan *plan,
+    struct bench_load_result *out, const atomic_bool *stop)
 {
-    s->start_ns = bench_mono_ns() + 20000000; /* every thread is up by then */
-    s->count_from_ns = s->start_ns + (uint64_t)(s->plan->warmup * 1e9);
-    s->end_ns = s->count_from_ns + (uint64_t)(s->plan->seconds * 1e9);
-    s->give_up_ns = s->end_ns + BENCH_GRACE_S * 1000000000ull;
-}
-
-static qk_err start_all(struct worker *w, struct shared *s)
-{
-    set_clock(s);
-    for (unsigned i = 0; i < s->plan->connections; i++) {
-        w[i].shared = s;
-        w[i].number = i;
-        atomic_fetch_add(&s->running, 1);
-        w[i].started = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
-        if (!w[i].started) atomic_fetch_sub(&s->running, 1);
-        QK_ENSURE(w[i].started, QK_E_NOMEM);
-    }
-    return QK_OK;
-}
-
-static void watch(struct shared *s)
-{
-    uint64_t before = 0, tick = s->start_ns;
-    while (atomic_load(&s->running) > 0) {
-        bench_sleep_until(bench_mono_ns() + 100000000);
-        uint64_t now = bench_mono_ns(), n = atomic_load(&s->done);
-        if (now < tick + 1000000000) continue;
-        bench_progress("%3.0f s of %.0f: %llu answered, %.0f/s, %llu errors",
-            (double)(now - s->start_ns) / 1e9, s->plan->warmup + s->plan->seconds,
-            (unsigned long long)n, (double)(n - before) / ((double)(now - tick) / 1e9),
-            (unsigned long long)atomic_load(&s->failed));
-        before = n;
-        tick = now;
-    }
-    bench_progress_end();
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static void merge(struct bench_load_result *into, const struct bench_load_result *r)
-{
-    bench_hist_merge(&into->ok, &r->ok);
-    for (size_t i = 0; i < BENCH_ERROR_KINDS; i++)
-        if (r->errors[i].n > 0) count_error(into, r->errors[i].name, r->errors[i].n);
-    into->n_verified += r->n_verified;
-    into->n_bad += r->n_bad;
-}
-
-static void join_all(struct worker *w, struct shared *s, struct bench_load_result *out)
-{
-    uint64_t last = 0;
-    for (unsigned i = 0; i < s->plan->connections; i++) {
-        if (!w[i].started) continue;
-        pthread_join(w[i].thread, NULL);
-        merge(out, &w[i].result);
-        if (w[i].last_ns > last) last = w[i].last_ns;
-    }
-    if (last > s->count_from_ns) out->elapsed_s = (double)(last - s->count_from_ns) / 1e9;
-    out->n_unsent = unsent(s, out, bench_mono_ns());
-}
-
-qk_err bench_load_run(
-    const struct bench_load_plan *plan, struct bench_load_result *out, const atomic_bool *stop)
-{
-    struct shared s = {.plan = plan, .stop = stop};
-    struct worker *w = calloc(plan->connections, sizeof *w);
-    QK_ENSURE(w != NULL, QK_E_NOMEM);
+    struct load l = {.plan = plan, .stop = stop, .out = out, .signer = bench_loop_signer(loop)};
+    const struct bench_source source = {.ctx = &l, .next = next, .done = done, .tick = tick};
     memset(out, 0, sizeof *out);
-    qk_err err = connect_all(w, plan);
-    double cpu = cpu_seconds();
-    if (err == QK_OK) err = start_all(w, &s);
-    if (err == QK_OK)
-        watch(&s);
-    else
-        atomic_store(&s.give_up, true);
-    join_all(w, &s, out);
-    out->client_cpu_s = cpu_seconds() - cpu;
-    for (unsigned i = 0; i < plan->connections; i++) bench_conn_free(w[i].conn);
-    free(w);
-    return err;
+    QK_TRY(bench_loop_open(loop, plan->connections));
+    set_clock(&l);
+    QK_TRY(bench_loop_run(loop, &source, plan->connections));
+    sum_up(&l);
+    return l.err;
+}
+
+qk_err bench_load_open_samples(struct bench_loop *loop, struct bench_load_result *r)
+{
+    uint64_t good = 0;
+    if (r->n_samples == 0) return QK_OK;
+    QK_TRY(bench_blobs_check(loop, r->sample, r->n_samples, &good));
+    r->n_verified += good;
+    r->n_bad += r->n_samples - good;
+    return QK_OK;
+}
+
+void bench_load_wipe(struct bench_load_result *r)
+{
+    for (size_t i = 0; i < r->n_samples; i++) bench_blob_wipe(&r->sample[i]);
+    r->n_samples = 0;
 }

@@ -1,4 +1,4 @@
-/** The load: connections that each send one request at a time, and what came of it.
+/** The load: which request is sent when, and what came of it (the sending: loop.h).
  *
  *  Open loop (rate > 0): request k is due at start + k/rate, whatever happened to those before it.
  *  A free connection takes the next one that is due; when all are busy it waits, and that waiting
@@ -9,11 +9,11 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
-#include <stdatomic.h>
+#include "api/cpu.h"
 #include "api/keys.h"
 #include "common/stats.h"
 
-enum { BENCH_ERROR_KINDS = 32, BENCH_GRACE_S = 10 };
+enum { BENCH_ERROR_KINDS = 32, BENCH_GRACE_S = 10, BENCH_SAMPLES = 64 };
 
 struct bench_load_plan {
     enum bench_op op;
@@ -22,11 +22,14 @@ struct bench_load_plan {
     double seconds;        /* measured, after the warm-up */
     double warmup;         /* seconds whose requests are sent but not counted */
     double warmup_rate;    /* requests per second meanwhile, before a closed loop; 0: closed too */
-    unsigned verify_every; /* check every so manieth signature with OpenSSL; 0: none */
-    const struct bench_target *target;
+    size_t bytes;          /* of plaintexts, data keys, random bytes */
+    unsigned verify_every; /* check every so manieth signature or ciphertext; 0: none */
+    bool unchecked;        /* look at no answer but its status: the responder knows no others */
     const struct bench_kms_key *keys; /* used in turn; for changes: one for each connection */
     size_t n_keys;
-    double disk_per_second; /* what the disk can do (api/disk.h); 0: not asked for */
+    const struct bench_blob *blobs; /* for BENCH_DECRYPT */
+    size_t n_blobs;
+    struct bench_cpu *daemons; /* whose CPU is counted; NULL: nobody's */
 };
 
 struct bench_error_count {
@@ -39,15 +42,22 @@ struct bench_load_result {
     uint64_t n_errors;
     struct bench_error_count errors[BENCH_ERROR_KINDS]; /* the last one takes the overflow */
     uint64_t n_unsent;   /* were due, and never sent: the load ended BENCH_GRACE_S late */
-    uint64_t n_verified; /* signatures checked, good ones */
-    uint64_t n_bad;      /* signatures that do not verify */
+    uint64_t n_verified; /* signatures or ciphertexts checked, good ones */
+    uint64_t n_bad;      /* that do not verify, or do not open to their plaintext */
+    size_t reply_len;    /* bytes of the body of the last good answer */
     double elapsed_s;    /* from the end of the warm-up to the last answer */
-    double client_cpu_s; /* of this process while it ran: the load's own share of the machine */
+    double client_cpu_s; /* of this process in that time: the load's own share of the machine */
+    struct bench_blob sample[BENCH_SAMPLES]; /* ciphertexts to be opened after the load */
+    size_t n_samples;
 };
 
-/** Run it. Set *stop (from a signal handler) to end early with what there is.
- *  QK_E_IO when a connection cannot be made at the start (told on stderr), QK_E_NOMEM. */
-QK_MUST_USE qk_err bench_load_run(
-    const struct bench_load_plan *plan, struct bench_load_result *out, const atomic_bool *stop);
+/** Run it on so many connections as the plan says. Set *stop (from a signal handler) to end early
+ *  with what there is. Samples are kept, not yet opened. out is zeroed before; bench_load_wipe.
+ *  Errors of bench_loop_run. */
+QK_MUST_USE qk_err bench_load_run(struct bench_loop *loop, const struct bench_load_plan *plan,
+    struct bench_load_result *out, const atomic_bool *stop);
+/** Decrypt the samples and count them into n_verified or n_bad. Errors of bench_pass_run. */
+QK_MUST_USE qk_err bench_load_open_samples(struct bench_loop *loop, struct bench_load_result *r);
+void bench_load_wipe(struct bench_load_result *r);
 
 #endif

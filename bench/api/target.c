@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <stdio.h>
+#include "common/stream.h"
 #include "common/tell.h"
 #include "qk/file.h"
 
@@ -143,12 +144,19 @@ static qk_err resolve(struct bench_target *t, bool allow_remote)
     return QK_E_DENIED;
 }
 
+qk_err bench_target_client_tls(SSL_CTX **out)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    QK_ENSURE(ctx != NULL, QK_E_CRYPTO);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    bench_stream_tune(ctx);
+    *out = ctx;
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 ? QK_OK : QK_E_CRYPTO;
+}
+
 static qk_err make_tls(struct bench_target *t)
 {
-    t->ctx = SSL_CTX_new(TLS_client_method());
-    QK_ENSURE(t->ctx != NULL, QK_E_CRYPTO);
-    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-    QK_ENSURE(SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) == 1, QK_E_CRYPTO);
+    QK_TRY(bench_target_client_tls(&t->ctx));
     if (SSL_CTX_load_verify_file(t->ctx, t->ca) == 1) return QK_OK;
     bench_error("AWS_CA_BUNDLE: no certificate can be read from %s", t->ca);
     return QK_E_IO;

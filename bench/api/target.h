@@ -36,6 +36,8 @@ struct bench_target {
  */
 QK_MUST_USE qk_err bench_target_init(
     struct bench_target *t, const char *env_file, bool allow_remote);
+/** A TLS context of a client that trusts nobody yet; the caller's, also on error. QK_E_CRYPTO. */
+QK_MUST_USE qk_err bench_target_client_tls(SSL_CTX **out);
 void bench_target_wipe(struct bench_target *t);
 
 #endif
