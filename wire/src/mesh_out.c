@@ -76,6 +76,7 @@ static nng_msg *next_frame(struct mesh_peer *p, uint32_t *n_messages)
 void mesh_out_pump(struct mesh_peer *p)
 {
     if (p->out_pipe.id == 0 || p->sending) return;
+    if (atomic_load(&p->mesh->closing)) return; /* NNG would keep what it is given now */
     uint32_t n_messages;
     nng_msg *msg = next_frame(p, &n_messages);
     if (msg == NULL) return;
