@@ -26,8 +26,7 @@ refused "GetCallerIdentity with an unknown access key" InvalidClientTokenId \
     env AWS_ACCESS_KEY_ID=AKIAAAAAAAAAAAAAAAAA AWS_SECRET_ACCESS_KEY=x bash -c \
     "source '$ROOT/deploy/lib.sh'; aws_cli sts get-caller-identity"
 
-py newer_model.py "$WORK/models" awscli.botocore
-export AWS_DATA_PATH=$WORK/models
+newer_model awscli.botocore
 refused "Sign with DryRun" DryRunOperationException kms sign "${use[@]}" ECDSA_SHA_256 --dry-run
 refused "Verify with DryRun" DryRunOperationException kms verify "${use[@]}" ECDSA_SHA_256 --signature "fileb://$WORK/sig" --dry-run
 unset AWS_DATA_PATH

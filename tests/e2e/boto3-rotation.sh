@@ -2,8 +2,6 @@
 # Rotation: schedule, on demand, list, through Debian's boto3 and the newest one.
 source "$(dirname "$0")/setup.bash"
 cluster
-# Debian's is older than most of this: the model it would get with an upgrade.
-py newer_model.py "$WORK/models" botocore
-AWS_DATA_PATH=$WORK/models py boto3_rotation.py
+(newer_model botocore && py boto3_rotation.py)
 newest_boto3 || exit 0
 py boto3_rotation.py

@@ -2,7 +2,6 @@
 # Encrypt, Decrypt, data keys, random bytes through Debian's boto3 and the newest one.
 source "$(dirname "$0")/setup.bash"
 cluster
-py newer_model.py "$WORK/models" botocore
-AWS_DATA_PATH=$WORK/models py boto3_sym.py
+(newer_model botocore && py boto3_sym.py)
 newest_boto3 || exit 0
 py boto3_sym.py

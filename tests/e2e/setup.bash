@@ -50,6 +50,8 @@ load_env() {
 
 kms() { aws_cli kms "$@"; }
 py() { PYTHONPATH=$E2E "$PYTHON" "$E2E/$1" "${@:2}"; }
+# Debian's clients are older than DryRun and rotation on demand: the model they would get with an upgrade.
+newer_model() { py newer_model.py "$WORK/models" "$1" && export AWS_DATA_PATH=$WORK/models; } # awscli.botocore or botocore
 # PYTHON becomes one with the newest boto3 there is. The clients that tests install are kept in build/.
 newest_boto3() {
     local venv=$ROOT/build/e2e-venv
