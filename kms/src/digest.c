@@ -1,7 +1,7 @@
 #include "digest.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "qk/sha256.h"
 
 qk_err kms_digest(const EVP_MD *md, struct qk_bytes data, uint8_t *out)
 {
@@ -11,7 +11,8 @@ qk_err kms_digest(const EVP_MD *md, struct qk_bytes data, uint8_t *out)
 
 qk_err kms_sha256(struct qk_bytes data, uint8_t out[static 32])
 {
-    return kms_digest(EVP_sha256(), data, out);
+    qk_sha256_of(data, out);
+    return QK_OK;
 }
 
 qk_err kms_sha256_hex(struct qk_bytes data, char out[static 65])
@@ -24,11 +25,7 @@ qk_err kms_sha256_hex(struct qk_bytes data, char out[static 65])
 
 qk_err kms_hmac256(struct qk_bytes key, struct qk_bytes data, uint8_t out[static 32])
 {
-    unsigned len = 32;
-    QK_ENSURE(key.len <= INT32_MAX, QK_E_STATE);
-    QK_ENSURE(
-        HMAC(EVP_sha256(), key.p, (int)key.len, data.p, data.len, out, &len) != NULL, QK_E_CRYPTO);
-    QK_ENSURE(len == 32, QK_E_CRYPTO);
+    qk_hmac256_of(key, data, out);
     return QK_OK;
 }
 
