@@ -35,13 +35,18 @@ qk_err qk_chain_append(
 
     size_t before = out->len;
     struct qk_chain_head next = {.seq = head->seq + 1};
-    qk_buf_printf(
-        out, "{\"seq\":%" PRIu64 ",\"time\":\"%s\",\"prev\":\"%s\",", next.seq, when, hex);
+    qk_buf_printf(out, "{\"seq\":%" PRIu64 ",\"time\":\"", next.seq);
+    qk_buf_add_str(out, when);
+    qk_buf_add_str(out, "\",\"prev\":\"");
+    qk_buf_add_str(out, hex);
+    qk_buf_add_str(out, "\",");
     qk_buf_add(out, members.p, members.len);
     qk_err err = out->err;
     if (err == QK_OK) digest(qk_bytes(out->p + before, out->len - before), next.hash);
     qk_hex(next.hash, 32, hex);
-    if (err == QK_OK) qk_buf_printf(out, ",\"hash\":\"%s\"}\n", hex);
+    qk_buf_add_str(out, ",\"hash\":\"");
+    qk_buf_add_str(out, hex);
+    qk_buf_add_str(out, "\"}\n");
     if (err == QK_OK) err = out->err;
     if (err == QK_OK && out->len - before > QK_CHAIN_LINE_MAX) err = QK_E_TOO_LARGE;
     if (err != QK_OK) {

@@ -33,22 +33,42 @@ static void split(uint64_t ms, struct tm *tm)
     (void)gmtime_r(&s, tm);
 }
 
+/* value in exactly n decimal digits (what does not fit is cut); returns what comes after them. */
+static char *digits(char *at, unsigned value, unsigned n)
+{
+    for (unsigned i = n; i > 0; i--, value /= 10) at[i - 1] = (char)('0' + value % 10);
+    return at + n;
+}
+
+static char *mark(char *at, char c)
+{
+    *at = c;
+    return at + 1;
+}
+
 void qk_time_iso(uint64_t ms, char out[static 25])
 {
     struct tm tm = {0};
     split(ms, &tm);
-    char text[80];
-    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000u));
-    (void)snprintf(out, 25, "%.24s", text);
+    char *at = digits(out, (unsigned)tm.tm_year + 1900, 4);
+    at = digits(mark(at, '-'), (unsigned)tm.tm_mon + 1, 2);
+    at = digits(mark(at, '-'), (unsigned)tm.tm_mday, 2);
+    at = digits(mark(at, 'T'), (unsigned)tm.tm_hour, 2);
+    at = digits(mark(at, ':'), (unsigned)tm.tm_min, 2);
+    at = digits(mark(at, ':'), (unsigned)tm.tm_sec, 2);
+    at = digits(mark(at, '.'), (unsigned)(ms % 1000u), 3);
+    *mark(at, 'Z') = 0;
 }
 
 void qk_time_basic(uint64_t ms, char out[static 17])
 {
     struct tm tm = {0};
     split(ms, &tm);
-    char text[80];
-    (void)snprintf(text, sizeof text, "%04d%02d%02dT%02d%02d%02dZ", tm.tm_year + 1900,
-        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    (void)snprintf(out, 17, "%.16s", text);
+    char *at = digits(out, (unsigned)tm.tm_year + 1900, 4);
+    at = digits(at, (unsigned)tm.tm_mon + 1, 2);
+    at = digits(at, (unsigned)tm.tm_mday, 2);
+    at = digits(mark(at, 'T'), (unsigned)tm.tm_hour, 2);
+    at = digits(at, (unsigned)tm.tm_min, 2);
+    at = digits(at, (unsigned)tm.tm_sec, 2);
+    *mark(at, 'Z') = 0;
 }

@@ -46,10 +46,13 @@ bool kms_user_name_valid(struct qk_bytes v)
 
 void kms_uuid_text(const uint8_t id[static 16], char out[static KMS_UUID_LEN + 1])
 {
-    char hex[33];
-    qk_hex(id, 16, hex);
-    snprintf(out, KMS_UUID_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-        hex + 20);
+    static const size_t groups[] = {4, 2, 2, 2, 6}; /* bytes */
+    for (size_t i = 0; i < QK_COUNT(groups); i++) {
+        if (i > 0) *out++ = '-';
+        qk_hex(id, groups[i], out); /* the NUL is overwritten but for the last one */
+        out += 2 * groups[i];
+        id += groups[i];
+    }
 }
 
 static bool lower_hex(uint8_t c)

@@ -57,10 +57,9 @@ void kms_ref_key(const uint8_t key_id[static 16], struct kms_ref *out)
 
 void kms_ref_version(const uint8_t key_id[static 16], uint32_t ver, struct kms_ref *out)
 {
-    char uuid[KMS_UUID_LEN + 1];
     out->kind = KMS_KIND_VERSION;
-    kms_uuid_text(key_id, uuid);
-    snprintf(out->id, sizeof out->id, "%s/%" PRIu32, uuid, ver);
+    kms_uuid_text(key_id, out->id);
+    snprintf(out->id + KMS_UUID_LEN, sizeof out->id - KMS_UUID_LEN, "/%" PRIu32, ver);
 }
 
 void kms_ref_system(struct kms_ref *out)

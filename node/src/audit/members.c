@@ -5,7 +5,9 @@
 static void text(struct qk_buf *out, const char *name, struct qk_bytes value)
 {
     if (value.len == 0) return;
-    qk_buf_printf(out, ",\"%s\":", name);
+    qk_buf_add_str(out, ",\"");
+    qk_buf_add_str(out, name);
+    qk_buf_add_str(out, "\":");
     qk_json_string(out, value, NODE_AUDIT_TEXT_MAX);
 }
 
