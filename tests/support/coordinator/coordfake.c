@@ -110,10 +110,14 @@ static void act(struct cw_fake *f, const struct wire_call *call, const struct km
         qk_buf_printf(scratch, "sealed by %u", f->id);
         a->sealed = qk_bytes(scratch->p + at, scratch->len - at);
     }
-    if (d->kind != KMS_DO_CHANGE && d->kind != KMS_DO_ACCESS_KEY) return;
+    bool makes = d->kind == KMS_DO_ROTATE;
+    if (d->kind != KMS_DO_CHANGE && d->kind != KMS_DO_ACCESS_KEY && !makes) return;
     struct kms_change *change = calloc(1, sizeof *change);
+    struct kms_created created;
+    QK_AUTO_BUF pkrec = QK_BUF(KMS_PKREC_MAX);
     CW_MUST(change != NULL);
-    CW_MUST(kms_transition(ctx, req, recs, prop, d, NULL, change) == QK_OK);
+    if (makes) cw_generated(f->world, d->ver, &created, &pkrec);
+    CW_MUST(kms_transition(ctx, req, recs, prop, d, makes ? &created : NULL, change) == QK_OK);
     for (size_t i = 0; i < change->n; i++) add_signed(f, &change->records[i], a, scratch);
     free(change);
 }
@@ -158,13 +162,23 @@ static void on_due(
     struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
 {
     char id[KMS_RECORD_ID_MAX + 1] = {0};
-    CW_MUST(call->n_refs == 1 && call->refs[0].id.len <= KMS_RECORD_ID_MAX);
+    struct kms_proposal p;
+    struct kms_created created;
+    QK_AUTO_BUF pkrec = QK_BUF(KMS_PKREC_MAX);
+    CW_MUST(call->n_refs >= 1 && call->refs[0].id.len <= KMS_RECORD_ID_MAX);
+    CW_MUST(kms_proposal_decode(call->proposal, &p) == QK_OK);
     memcpy(id, call->refs[0].id.p, call->refs[0].id.len);
     struct cw_record *c = cw_find(f->world, KMS_KIND_KEY, id);
-    struct kms_change next = {.n = 0};
-    CW_MUST(c != NULL &&
-            kms_transition_due(&c->r, NULL, KMS_DUE_DELETE, qk_now_ms(), NULL, &next) == QK_OK);
-    add_signed(f, &next.records[0], a, scratch);
+    struct kms_change *next = calloc(1, sizeof *next);
+    CW_MUST(c != NULL && next != NULL);
+    enum kms_due due = kms_due_of(&c->r.key, qk_now_ms());
+    bool rotate = due == KMS_DUE_ROTATE;
+    if (rotate) CW_MUST(call->n_peers == CW_NODES && call->n_refs == 2);
+    if (rotate) cw_generated(f->world, c->r.key.sym.n_versions + 1, &created, &pkrec);
+    CW_MUST(
+        kms_transition_due(&c->r, NULL, due, p.now_ms, rotate ? &created : NULL, next) == QK_OK);
+    for (size_t i = 0; i < next->n; i++) add_signed(f, &next->records[i], a, scratch);
+    free(next);
 }
 
 static void on_fetch(struct cw_fake *f, const struct wire_call *call, struct wire_answer *a)

@@ -146,6 +146,30 @@ void cw_rotate(struct cw_world *w)
     (void)pthread_mutex_unlock(&w->lock);
 }
 
+void cw_schedule_rotation(struct cw_world *w, uint64_t next_rotation_ms)
+{
+    static const uint16_t all[] = {1, 2, 3};
+    (void)pthread_mutex_lock(&w->lock);
+    struct kms_record r = cw_next(cw_find(w, KMS_KIND_KEY, w->sym->key_text));
+    r.key.sym.rotating = true;
+    r.key.sym.period_days = 90;
+    r.key.sym.next_rotation_ms = next_rotation_ms;
+    (void)cw_certify(w, &r, all, 3);
+    store(w, KMS_KIND_KEY, w->sym->key_text);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+void cw_generated(struct cw_world *w, uint32_t ver, struct kms_created *out, struct qk_buf *pkrec)
+{
+    CW_MUST(ver <= w->sym->n_versions + 1);
+    if (ver > w->sym->n_versions) make_version(w, w->sym->version[0].rec.modes);
+    const struct mpc_sym_record *rec = &w->sym->version[ver - 1].rec;
+    *out = (struct kms_created){.spki = {0}};
+    CW_MUST(mpc_sym_record_encode(rec, pkrec) == QK_OK);
+    CW_MUST(mpc_sym_material_id(rec, out->material_id) == QK_OK);
+    out->pkrec = qk_buf_view(pkrec);
+}
+
 /* ---- the world ---- */
 
 static void nap(void)

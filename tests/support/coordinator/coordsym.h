@@ -33,12 +33,17 @@ struct cw_sym {
 void cw_init_sym(struct cw_world *w, uint8_t modes);
 /** A next version of the key, current from now on, in the nodes' truth and in the store. */
 void cw_rotate(struct cw_world *w);
+/** The key record with a date of automatic rotation, in the nodes' truth and in the store. */
+void cw_schedule_rotation(struct cw_world *w, uint64_t next_rotation_ms);
 /** The node forgets its channels, as a restarted one does. With the lock, or before start. */
 void cw_forget_channels(struct cw_fake *f);
 void cw_sym_free(struct cw_world *w);
 
 /* For coordfake.c. */
 void cw_answer_channel(struct cw_fake *f, struct wire_answer *a, struct qk_buf *scratch);
+/** The public outcome of making version ver, the same for every node; made by the first who asks.
+ */
+void cw_generated(struct cw_world *w, uint32_t ver, struct kms_created *out, struct qk_buf *pkrec);
 void cw_answer_rand(
     struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch);
 void cw_answer_eval(struct cw_fake *f, const struct wire_call *call, const struct kms_request *req,

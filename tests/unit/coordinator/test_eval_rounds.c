@@ -182,7 +182,7 @@ QK_TEST(eval_rounds, a_newer_record_is_taken_over_and_the_operation_starts_over)
     struct result *res = data_key(w);
     cr_expect_eq(res->err, QK_E_DENIED);
     cr_expect_str_eq(res->fault.type, "DisabledException");
-    cr_expect_geq(atomic_load(&w->engine.counts.adopted), 1);
+    cr_expect(atomic_load(&w->engine.counts.adopted) >= 1);
     result_free(res);
     world_free(w);
 }

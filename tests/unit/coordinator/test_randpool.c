@@ -100,7 +100,7 @@ QK_TEST(randpool, G_1_fewer_than_t_contributions_give_no_bytes)
     struct cw_world *w = world_new();
     bend_all(w, refuses, 2);
     expect_none(w, "G-1");
-    cr_expect_geq(atomic_load(&w->engine.counts.rand_failed), 1);
+    cr_expect(atomic_load(&w->engine.counts.rand_failed) >= 1);
     world_free(w);
 }
 
@@ -200,14 +200,14 @@ QK_TEST(randpool, G_5_stuck_repeated_and_cloned_contributions_raise_an_alarm)
     bend_all(w, stuck, 2);
     expect_none(w, "G-5: constant");
     unsigned long long n = alarms(w);
-    cr_expect_geq(n, 1);
+    cr_expect(n >= 1);
     bend_all(w, repeats, 2);
     expect_none(w, "G-5: repeated");
-    cr_expect_gt(alarms(w), n);
+    cr_expect(alarms(w) > n);
     n = alarms(w);
     bend_all(w, cloned, 3); /* of two clones one may come when the run has ended */
     expect_none(w, "G-5: cloned");
-    cr_expect_gt(alarms(w), n);
+    cr_expect(alarms(w) > n);
     world_free(w);
 }
 

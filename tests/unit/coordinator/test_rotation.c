@@ -1,0 +1,155 @@
+/* Rotation: a new version takes every node, is announced whole or not at all, and comes due by the
+ * date in the certified record. */
+#include "qktest/qktest.h"
+#include "coordsym.h"
+
+#include <stdlib.h>
+#include "qk/clock.h"
+#include "rounds/due.h"
+
+static struct cw_world *world_new(void)
+{
+    struct cw_world *w = calloc(1, sizeof *w);
+    cr_assert(w != NULL);
+    cw_init_sym(w, MPC_SYM_FV);
+    return w;
+}
+
+static void world_free(struct cw_world *w)
+{
+    cw_free(w);
+    free(w);
+}
+
+static void load_key(struct cw_world *w, struct coord_entry *out)
+{
+    struct kms_ref ref;
+    kms_ref_key(w->sym->key_id, &ref);
+    qk_assert_ok(coord_store_get(w->engine.store, &ref, out));
+}
+
+static bool has_version(struct cw_world *w, uint32_t ver)
+{
+    struct kms_ref ref;
+    COORD_AUTO_ENTRY e = {0};
+    kms_ref_version(w->sym->key_id, ver, &ref);
+    return coord_store_get(w->engine.store, &ref, &e) == QK_OK;
+}
+
+static uint32_t current(struct cw_world *w)
+{
+    COORD_AUTO_ENTRY e = {0};
+    load_key(w, &e);
+    return e.r.key.sym.current;
+}
+
+static qk_err rotate(struct cw_world *w, struct kms_fault *fault)
+{
+    struct cw_request request;
+    struct coord_op *op = calloc(1, sizeof *op);
+    cw_request(&request, "TrentService.RotateKeyOnDemand", "{\"KeyId\":\"%s\"}", w->sym->key_text);
+    qk_err err = cw_serve(w, op, &request, fault);
+    if (err == QK_OK) cr_expect_eq(op->n_made, 2);
+    coord_op_end(op);
+    free(op);
+    return err;
+}
+
+QK_TEST(rotation, on_demand_makes_the_next_version_current)
+{
+    struct cw_world *w = world_new();
+    struct kms_fault fault;
+    QK_AUTO_BUF before = QK_BUF(8192);
+    QK_AUTO_BUF plain = QK_BUF_SECRET(8192);
+    QK_AUTO_BUF opened = QK_BUF_SECRET(8192);
+    cw_data_key(w, &before, &plain);
+    cr_assert_eq(rotate(w, &fault), QK_OK, "%s %s", fault.type, fault.message);
+    cr_expect_eq(current(w), 2);
+    cr_expect(has_version(w, 2));
+    qk_assert_ok(cw_decrypt(w, qk_buf_view(&before), "", &opened, &fault));
+    cr_expect(qk_bytes_eq(qk_buf_view(&opened), qk_buf_view(&plain)));
+    world_free(w);
+}
+
+/* One node announces material of its own. */
+static enum cw_fate other_material(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    (void)call;
+    for (uint32_t i = 0; i < a->n_signed; i++) {
+        struct kms_record r;
+        CW_MUST(kms_record_decode(a->signed_records[i].record, &r) == QK_OK);
+        if (r.kind != KMS_KIND_VERSION) continue;
+        r.version_of.material_id[0] ^= 1;
+        size_t at = scratch->len;
+        CW_MUST(kms_record_encode(&r, scratch) == QK_OK);
+        size_t len = scratch->len - at;
+        cw_sign(f, qk_bytes(scratch->p + at, len), scratch);
+        a->signed_records[i] = (struct wire_signed){
+            qk_bytes(scratch->p + at, len), qk_bytes(scratch->p + at + len, WIRE_SIG_LEN)};
+    }
+    return CW_SEND;
+}
+
+QK_TEST(rotation, S_20_what_one_node_announces_differently_is_no_version)
+{
+    struct cw_world *w = world_new();
+    struct kms_fault fault;
+    w->engine.timing.create_ms = 1500;
+    for (size_t i = 0; i < CW_NODES; i++) {
+        for (size_t k = 0; k < CW_NODES; k++) w->fakes[k].bend = k == i ? other_material : NULL;
+        cr_expect_neq(rotate(w, &fault), QK_OK, "S-20: node %zu", i + 1);
+        cr_expect_eq(current(w), 1);
+        cr_expect(!has_version(w, 2), "S-20");
+    }
+    world_free(w);
+}
+
+QK_TEST(rotation, a_new_version_takes_every_node)
+{
+    struct cw_world *w = world_new();
+    struct kms_fault fault;
+    w->engine.timing.create_ms = 1500;
+    w->engine.timing.link_ms = 100;
+    cw_fake_stop(&w->fakes[1]);
+    while (coord_node_up(w->engine.nodes, 2)) {
+    }
+    cr_expect_neq(rotate(w, &fault), QK_OK);
+    cr_expect_eq(current(w), 1);
+    world_free(w);
+}
+
+QK_TEST(rotation, comes_due_by_the_date_in_the_record)
+{
+    struct cw_world *w = world_new();
+    uint64_t now = qk_now_ms();
+    cw_schedule_rotation(w, now + 60000);
+    qk_assert_ok(coord_due_run(&w->engine, now));
+    cr_expect_eq(current(w), 1);
+    cr_expect_eq(w->fakes[0].calls[WIRE_CALL_DUE], 0);
+    cw_schedule_rotation(w, now - 1000);
+    qk_assert_ok(coord_due_run(&w->engine, qk_now_ms()));
+    cr_expect_eq(current(w), 2);
+    cr_expect(has_version(w, 2));
+    COORD_AUTO_ENTRY e = {0};
+    load_key(w, &e);
+    cr_expect(e.r.key.sym.next_rotation_ms > now + 89 * (uint64_t)86400000);
+    cr_expect_eq(e.r.key.sym.on_demand, 0);
+    unsigned calls = w->fakes[0].calls[WIRE_CALL_DUE];
+    qk_assert_ok(coord_due_run(&w->engine, qk_now_ms()));
+    cr_expect_eq(w->fakes[0].calls[WIRE_CALL_DUE], calls, "once");
+    world_free(w);
+}
+
+QK_TEST(rotation, that_is_due_waits_for_a_node_that_is_away)
+{
+    struct cw_world *w = world_new();
+    cw_schedule_rotation(w, qk_now_ms() - 1000);
+    cw_fake_stop(&w->fakes[2]);
+    while (coord_node_up(w->engine.nodes, 3)) {
+    }
+    qk_assert_ok(coord_due_run(&w->engine, qk_now_ms()));
+    cr_expect_eq(current(w), 1);
+    cr_expect_eq(w->fakes[0].calls[WIRE_CALL_DUE], 0);
+    world_free(w);
+}
