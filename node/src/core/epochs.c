@@ -222,6 +222,27 @@ static struct run *resume(struct node *node, const uint8_t sid[static 32])
     return enlist(node->epochs, epoch);
 }
 
+/* ---- owners ---- */
+
+static bool given_up(const struct run *r)
+{
+    return mpc_epoch_state(r->epoch) == MPC_EPOCH_ABORTING && mpc_epoch_run(r->epoch)->base == 0;
+}
+
+qk_err node_epoch_room(struct node *node, const uint8_t key_id[static 16])
+{
+    struct node_epochs *e = node->epochs;
+    qk_err err = QK_OK;
+    pthread_mutex_lock(&e->lock);
+    for (struct run *r = e->list; r != NULL; r = r->next) {
+        if (r->ended_ms != 0 || memcmp(mpc_epoch_run(r->epoch)->key_id, key_id, 16) != 0) continue;
+        if (given_up(r) && mpc_epoch_forget(r->epoch) == QK_OK) settle(node, r);
+        if (r->ended_ms == 0) err = QK_E_BUSY;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return err;
+}
+
 static struct timespec soon(void)
 {
     uint64_t ms = qk_mono_ms() + LOOK_MS;
@@ -370,6 +391,7 @@ size_t node_epochs_open(struct node *node)
 struct sids {
     uint8_t (*sid)[32];
     size_t n, cap;
+    bool lost; /* out of memory */
 };
 
 static bool collect(void *arg, const uint8_t sid[static 32], uint64_t changed_ms)
@@ -379,7 +401,8 @@ static bool collect(void *arg, const uint8_t sid[static 32], uint64_t changed_ms
     if (s->n == s->cap) {
         size_t cap = s->cap == 0 ? 64 : 2 * s->cap;
         void *more = realloc(s->sid, cap * sizeof *s->sid);
-        if (more == NULL) return false;
+        s->lost = more == NULL;
+        if (s->lost) return false;
         s->sid = more;
         s->cap = cap;
     }
@@ -387,15 +410,55 @@ static bool collect(void *arg, const uint8_t sid[static 32], uint64_t changed_ms
     return true;
 }
 
+struct orphans {
+    const struct node_epochs *epochs;
+    struct node_share_info found[SETTLE_MAX];
+    size_t n;
+};
+
+static bool note_orphan(void *arg, const struct node_share_info *info)
+{
+    struct orphans *o = arg;
+    bool known = info->state != NODE_SHARE_PENDING;
+    for (const struct run *r = o->epochs->list; r != NULL && !known; r = r->next) {
+        const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
+        known = run->base + 1 == info->epoch && memcmp(run->key_id, info->key_id, 16) == 0;
+    }
+    if (!known) o->found[o->n++] = *info;
+    return o->n < SETTLE_MAX;
+}
+
+/* K1: a share whose run was not written before a crash. Nobody was told of it, and it would stand
+ * in the way of the next attempt under its name. With the lock. */
+static qk_err destroy_orphans(struct node *node)
+{
+    struct orphans o = {.epochs = node->epochs};
+    do {
+        o.n = 0;
+        QK_TRY(node_vault_share_list(node->vault, NULL, note_orphan, &o));
+        for (size_t i = 0; i < o.n; i++) {
+            qk_log(QK_WARN, "epoch.orphan", QK_F_HEX("key", o.found[i].key_id, 16),
+                QK_F_INT("epoch", o.found[i].epoch));
+            QK_TRY(node_vault_share_destroy(node->vault, o.found[i].key_id, o.found[i].epoch));
+        }
+    } while (o.n == SETTLE_MAX);
+    return QK_OK;
+}
+
 qk_err node_epochs_resume(struct node *node)
 {
     struct sids s = {0};
     qk_err err = node_vault_run_list(node->vault, collect, &s);
+    bool all = !s.lost;
     pthread_mutex_lock(&node->epochs->lock);
     for (size_t i = 0; err == QK_OK && i < s.n; i++) {
-        struct run *r = resume(node, s.sid[i]);
+        struct run *r = find(node->epochs, s.sid[i]); /* a peer's frame may have been quicker */
+        if (r == NULL) r = resume(node, s.sid[i]);
         if (r != NULL) settle(node, r);
+        all = all && r != NULL;
     }
+    /* Of a run that cannot be read the share may be the one that counts. */
+    if (err == QK_OK && all) err = destroy_orphans(node);
     pthread_mutex_unlock(&node->epochs->lock);
     free(s.sid);
     return err;

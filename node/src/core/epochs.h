@@ -11,7 +11,8 @@
 #include "mpc/sym_record.h"
 
 QK_MUST_USE qk_err node_epochs_new(struct node_epochs **out, struct node *node);
-/** Take up the runs that the vault holds. */
+/** Take up the runs that the vault holds, and destroy shares that no run knows (document 90, K1).
+ */
 QK_MUST_USE qk_err node_epochs_resume(struct node *node);
 void node_epochs_free(struct node_epochs *epochs);
 
@@ -24,6 +25,11 @@ QK_MUST_USE qk_err node_epoch_commit(struct node *node, const struct mpc_key_sha
  *  id; what was opened of an earlier epoch of it is forgotten. */
 QK_MUST_USE qk_err node_epoch_commit_sym(struct node *node, const struct mpc_sym_share *share,
     const struct mpc_sym_record *rec, uint64_t timeout_ms);
+
+/** Before shares are made under a name that an earlier attempt may have used: a creation that this
+ *  node has given up is over here at once, its share destroyed; without our vote it cannot become
+ *  Complete (rule 8). QK_E_BUSY: an attempt is still open; peers decide it, or 30 s do. */
+QK_MUST_USE qk_err node_epoch_room(struct node *node, const uint8_t key_id[static 16]);
 
 /** An EPOCH frame. */
 void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame);

@@ -96,6 +96,7 @@ static qk_err generate_and_commit(struct making *m, struct mpc_sym_record *rec)
 {
     MPC_SYM_SHARE(share);
     QK_ENSURE(m->op->call.n_peers == m->op->node->cluster->n, QK_E_STATE);
+    QK_TRY(node_epoch_room(m->op->node, m->id));
     QK_TRY(generate(m, &share, rec));
     QK_TRY(mpc_sym_share_check(&share, rec));
     return node_epoch_commit_sym(m->op->node, &share, rec, EPOCH_MS);

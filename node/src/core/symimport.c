@@ -84,6 +84,7 @@ static qk_err take_in(struct import *m, const struct mpc_sym_part *part, struct 
     struct mpc_party *party;
     MPC_SYM_SHARE(share);
     QK_ENSURE(m->op->call.n_peers == node->cluster->n, QK_E_STATE);
+    QK_TRY(node_epoch_room(node, m->id));
     QK_TRY(session_of(m, &s));
     QK_TRY(mpc_sym_import_start(
         &party, &s, &m->spec, m->again ? &m->before : NULL, part, qk_rng_system()));
