@@ -351,33 +351,79 @@ static qk_err rotate(struct node_audit *a)
     return err;
 }
 
-static qk_err write_locked(
-    struct node_audit *a, struct qk_bytes members, uint64_t now_ms, uint64_t *seq, bool *full)
+/* All entries with one write. */
+static qk_err write_locked(struct node_audit *a, const struct node_audit_batch *batch,
+    uint64_t now_ms, uint64_t *seq, bool *full)
 {
     QK_ENSURE(!a->failed, QK_E_IO);
-    QK_AUTO_BUF line = QK_BUF(QK_CHAIN_LINE_MAX);
+    QK_AUTO_BUF lines = QK_BUF(NODE_AUDIT_BATCH_MAX * QK_CHAIN_LINE_MAX);
     struct qk_chain_head next = a->head;
-    QK_TRY(qk_chain_append(&line, &next, now_ms, members));
-    QK_TRY(append(a, qk_buf_view(&line)));
+    for (size_t i = 0, at = 0; i < batch->n; at = batch->end[i++])
+        QK_TRY(qk_chain_append(
+            &lines, &next, now_ms, qk_bytes(batch->text.p + at, batch->end[i] - at)));
+    QK_TRY(append(a, qk_buf_view(&lines)));
     a->head = next;
     *seq = next.seq;
     *full = a->rotate_bytes != 0 && a->bytes >= a->rotate_bytes;
     return QK_OK;
 }
 
+void node_audit_batch_init(struct node_audit_batch *batch)
+{
+    batch->text = (struct qk_buf)QK_BUF(NODE_AUDIT_BATCH_MAX * QK_CHAIN_LINE_MAX);
+    batch->n = 0;
+}
+
+void node_audit_batch_free(struct node_audit_batch *batch)
+{
+    qk_buf_free(&batch->text);
+}
+
+qk_err node_audit_batch_add(struct node_audit_batch *batch, const struct node_audit_entry *entry)
+{
+    size_t before = batch->text.len;
+    QK_ENSURE(batch->n < NODE_AUDIT_BATCH_MAX, QK_E_BUSY);
+    qk_err err = audit_members(&batch->text, entry);
+    if (err != QK_OK) {
+        batch->text.len = before;
+        return err;
+    }
+    batch->end[batch->n++] = batch->text.len;
+    return QK_OK;
+}
+
+static qk_err write_batch(
+    struct node_audit *a, const struct node_audit_batch *batch, uint64_t now_ms, uint64_t *seq)
+{
+    bool full = false;
+    (void)pthread_mutex_lock(&a->mutex);
+    qk_err err = write_locked(a, batch, now_ms, seq, &full);
+    (void)pthread_mutex_unlock(&a->mutex);
+    QK_TRY(err);
+    /* The entries stand; a rotation that fails is the next entry's problem. */
+    if (full && rotate(a) != QK_OK) qk_log(QK_ERROR, "audit.rotate", QK_F_STR("file", a->path));
+    return QK_OK;
+}
+
+qk_err node_audit_write_batch(
+    struct node_audit *audit, struct node_audit_batch *batch, uint64_t now_ms)
+{
+    uint64_t seq;
+    if (batch->n == 0) return QK_OK;
+    qk_err err = write_batch(audit, batch, now_ms, &seq);
+    batch->n = batch->text.len = 0;
+    if (err == QK_OK && audit->policy == NODE_AUDIT_SYNC_ALL) err = node_audit_wait(audit, seq);
+    return err;
+}
+
 qk_err node_audit_append(
     struct node_audit *a, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq)
 {
-    QK_AUTO_BUF members = QK_BUF(QK_CHAIN_LINE_MAX);
-    bool full = false;
-    QK_TRY(audit_members(&members, entry));
-    (void)pthread_mutex_lock(&a->mutex);
-    qk_err err = write_locked(a, qk_buf_view(&members), now_ms, seq, &full);
-    (void)pthread_mutex_unlock(&a->mutex);
-    QK_TRY(err);
-    /* The entry stands; a rotation that fails is the next entry's problem. */
-    if (full && rotate(a) != QK_OK) qk_log(QK_ERROR, "audit.rotate", QK_F_STR("file", a->path));
-    return QK_OK;
+    struct node_audit_batch one = {.text = QK_BUF(QK_CHAIN_LINE_MAX)};
+    qk_err err = node_audit_batch_add(&one, entry);
+    if (err == QK_OK) err = write_batch(a, &one, now_ms, seq);
+    node_audit_batch_free(&one);
+    return err;
 }
 
 qk_err node_audit_write(

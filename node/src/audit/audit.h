@@ -68,6 +68,21 @@ QK_MUST_USE qk_err node_audit_write(
  * something else that is slow: hurry, write the other, wait, and the two go side by side. */
 QK_MUST_USE qk_err node_audit_append(
     struct node_audit *audit, const struct node_audit_entry *entry, uint64_t now_ms, uint64_t *seq);
+/** Entries that are written together, with one call to the system: those of a bundle of calls. */
+enum { NODE_AUDIT_BATCH_MAX = 64 };
+struct node_audit_batch {
+    struct qk_buf text; /* the entries' members, one behind the other */
+    size_t end[NODE_AUDIT_BATCH_MAX];
+    size_t n;
+};
+void node_audit_batch_init(struct node_audit_batch *batch);
+void node_audit_batch_free(struct node_audit_batch *batch);
+/** QK_E_BUSY: the batch is full. Nothing is logged before node_audit_write_batch. */
+QK_MUST_USE qk_err node_audit_batch_add(
+    struct node_audit_batch *batch, const struct node_audit_entry *entry);
+/** Write all and empty the batch. QK_E_IO: none was logged. */
+QK_MUST_USE qk_err node_audit_write_batch(
+    struct node_audit *audit, struct node_audit_batch *batch, uint64_t now_ms);
 /** Have the entries up to seq synced in the background. */
 void node_audit_hurry(struct node_audit *audit, uint64_t seq);
 /** Return once the entry seq is on disk. QK_E_IO: it may not be. */

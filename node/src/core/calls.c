@@ -111,7 +111,10 @@ static qk_err audit(struct node_op *op, uint64_t took_ms)
     if (status == WIRE_ANSWER_NEED || status == WIRE_ANSWER_STALE) return QK_OK;
     if (status == WIRE_ANSWER_OK && op->audit_seq > 0)
         return node_audit_wait(op->node->audit, op->audit_seq);
-    return node_audit_write(op->node->audit, &entry, qk_now_ms(), op->answer.n_signed > 0);
+    bool durable = op->answer.n_signed > 0;
+    if (op->batch != NULL && !durable && node_audit_batch_add(op->batch, &entry) == QK_OK)
+        return QK_OK;
+    return node_audit_write(op->node->audit, &entry, qk_now_ms(), durable);
 }
 
 /* ---- operations ---- */
@@ -372,11 +375,13 @@ struct bundle {
     size_t n;
     struct node_op *ops[WIRE_BUNDLE_MAX]; /* being served; NULL: answered */
     struct qk_buf answers[WIRE_BUNDLE_MAX];
+    struct node_audit_batch batch;
 };
 
 static void bundle_free(struct bundle *b)
 {
     for (size_t i = 0; i < b->n; i++) qk_buf_free(&b->answers[i]);
+    node_audit_batch_free(&b->batch);
     qk_buf_free(&b->frame);
     free(b);
 }
@@ -397,6 +402,7 @@ static void begin_item(struct bundle *b, size_t i)
     b->answers[i] = (struct qk_buf)QK_BUF_SECRET(WIRE_CALL_MAX);
     if (op == NULL) return; /* no answer: its caller asks again */
     op_init(op, b->node, &b->caller, b->items[i]);
+    op->batch = &b->batch;
     if (b->node->stopping)
         (void)node_op_stop(op, WIRE_ANSWER_RETRY, "stopping");
     else
@@ -435,7 +441,9 @@ static void serve_bundle(void *arg)
     QK_AUTO_BUF out = QK_BUF_SECRET(WIRE_CALL_MAX);
     serve_items(b);
     add_answers(&out, b);
-    qk_err err = out.err;
+    /* what is not logged does not happen: no answer leaves */
+    qk_err err = node_audit_write_batch(b->node->audit, &b->batch, qk_now_ms());
+    if (err == QK_OK) err = out.err;
     if (err == QK_OK)
         err = wire_reply_send(b->reply, qk_buf_view(&out));
     else
@@ -454,6 +462,7 @@ static qk_err take_bundle(struct node *node, const struct wire_caller *caller,
     b->node = node;
     b->caller = *caller;
     b->reply = reply;
+    node_audit_batch_init(&b->batch);
     b->frame = (struct qk_buf)QK_BUF_SECRET(WIRE_CALL_MAX);
     qk_buf_add(&b->frame, bytes.p, bytes.len);
     qk_err err = b->frame.err;

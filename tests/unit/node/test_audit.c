@@ -375,6 +375,70 @@ QK_TEST(audit, refuses_what_it_cannot_write)
     end(&b);
 }
 
+static void add(struct node_audit_batch *batch, const char *what, size_t n)
+{
+    const struct node_audit_entry e = {
+        .event = "request", .outcome = NODE_AUDIT_ALLOW, .detail = qk_str(what)};
+    for (size_t i = 0; i < n; i++) qk_assert_ok(node_audit_batch_add(batch, &e));
+}
+
+QK_TEST(audit, a_batch_is_entries_like_others_and_nothing_before_it_is_written)
+{
+    struct box b;
+    struct qk_chain_head head;
+    struct qk_chain_report r;
+    struct node_audit_batch batch;
+    const struct node_audit_entry more = {.event = "request"};
+    static const struct qk_chain_head zero;
+    fill(&b, 3);
+    cr_assert_eq(start(&b), QK_OK, "%s", b.why);
+    node_audit_batch_init(&batch);
+    qk_assert_ok(node_audit_write_batch(b.audit, &batch, 1000));
+    add(&batch, "first", NODE_AUDIT_BATCH_MAX);
+    qk_assert_err(node_audit_batch_add(&batch, &more), QK_E_BUSY);
+    node_audit_head(b.audit, &head);
+    cr_assert_eq(head.seq, 3);
+    qk_assert_ok(node_audit_write_batch(b.audit, &batch, 1000));
+    add(&batch, "second", 1);
+    qk_assert_ok(say(&b, "between", false));
+    qk_assert_ok(node_audit_write_batch(b.audit, &batch, 2000));
+    node_audit_batch_free(&batch);
+    node_audit_head(b.audit, &head);
+    cr_assert_eq(head.seq, 3u + NODE_AUDIT_BATCH_MAX + 2u);
+    stop(&b);
+    qk_assert_ok(qk_chain_verify_file(b.path, &zero, &head, &r));
+    cr_assert_eq(r.n_lines, head.seq);
+    end(&b);
+}
+
+QK_TEST(audit, of_a_batch_that_does_not_fit_nothing_is_logged)
+{
+    struct box b;
+    fill(&b, 3);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct stat st;
+        struct node_audit_batch batch;
+        (void)signal(SIGXFSZ, SIG_IGN);
+        node_audit_batch_init(&batch);
+        if (start(&b) != QK_OK || stat(b.path, &st) != 0) _exit(1);
+        const struct rlimit limit = {(rlim_t)st.st_size + 600, (rlim_t)st.st_size + 600};
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(2);
+        add(&batch, "one fits, four do not", 4);
+        if (node_audit_write_batch(b.audit, &batch, 1000) != QK_E_IO) _exit(3);
+        _exit(0);
+    }
+    int status;
+    struct qk_chain_head head;
+    (void)waitpid(pid, &status, 0);
+    cr_assert(WIFEXITED(status));
+    cr_assert_eq(WEXITSTATUS(status), 0);
+    cr_assert_eq(start(&b), QK_OK, "%s", b.why);
+    node_audit_head(b.audit, &head);
+    cr_assert_eq(head.seq, 3, "a part of the batch was left");
+    end(&b);
+}
+
 static void *write_some(void *arg)
 {
     struct box *b = arg;
