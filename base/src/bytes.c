@@ -21,7 +21,7 @@ static bool reserve(struct qk_buf *b, size_t more)
     }
     size_t need = b->len + more + 1;
     if (need <= b->cap) return true;
-    size_t cap = b->cap < 64 ? 64 : b->cap * 2;
+    size_t cap = b->cap < 256 ? 256 : b->cap * 2;
     if (cap < need) cap = need;
     uint8_t *p = malloc(cap);
     if (p == NULL) {
@@ -85,11 +85,16 @@ void qk_buf_add_str(struct qk_buf *b, const char *s)
 void qk_buf_printf(struct qk_buf *b, const char *fmt, ...)
 {
     va_list args;
+    size_t room = b->err == QK_OK && b->cap > b->len ? b->cap - b->len : 0;
     va_start(args, fmt);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vsnprintf(room > 0 ? (char *)b->p + b->len : NULL, room, fmt, args);
     va_end(args);
     if (n < 0) {
         b->err = QK_E_STATE;
+        return;
+    }
+    if ((size_t)n < room && b->len + (size_t)n <= b->max) { /* it fitted: the usual case */
+        b->len += (size_t)n;
         return;
     }
     if (!reserve(b, (size_t)n)) return;

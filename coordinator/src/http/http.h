@@ -54,6 +54,8 @@ struct coord_http_config {
     /* Called on a loop thread before it looks at what has come in, and when it has handed all of it
      * out: what many requests have in common can be done once. May be NULL. ctx is on_request's. */
     void (*on_turn)(void *ctx, bool begins);
+    /* Called on a loop thread that has replies to send, before it sends them. May be NULL. */
+    void (*on_replies)(void *ctx);
 
     /* Absolute deadlines, milliseconds. No byte that arrives prolongs one. */
     uint32_t handshake_ms; /* TLS handshake; default 5000: cut */

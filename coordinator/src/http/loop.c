@@ -33,6 +33,8 @@ static void on_mail(struct coord_http_loop *loop, struct coord_http_source *src,
 static void deliver(struct coord_http_loop *loop)
 {
     struct coord_http_job *req = coord_http_mailbox_take(loop->box);
+    if (req != NULL && loop->http->cfg.on_replies != NULL)
+        loop->http->cfg.on_replies(loop->http->ctx);
     while (req != NULL) {
         struct coord_http_job *next = req->next;
         atomic_fetch_sub(&loop->http->counters.bodies, req->msg.body.len);

@@ -11,12 +11,14 @@
 #include "qk/log.h"
 #include "rounds/chores.h"
 
-enum { AGENT_MAX = 256, TEXT_MAX = 4096, LINE_MAX_BYTES = 1024 * 1024 };
+enum { AGENT_MAX = 256, TEXT_MAX = 4096, LINE_MAX_BYTES = 1024 * 1024, WAITING_BYTES = 256 * 1024 };
 
 struct coord_audit {
     char *path;
     pthread_mutex_t mutex;
     int fd;
+    struct qk_buf waiting; /* whole lines for the next write */
+    size_t n_waiting;
     atomic_ullong lost;
 };
 
@@ -29,6 +31,7 @@ qk_err coord_audit_open(struct coord_audit **out, const char *path)
 {
     struct coord_audit *a = calloc(1, sizeof *a);
     QK_ENSURE(a != NULL, QK_E_NOMEM);
+    a->waiting = (struct qk_buf)QK_BUF(WAITING_BYTES + LINE_MAX_BYTES);
     a->path = strdup(path);
     a->fd = a->path == NULL ? -1 : open_file(path);
     (void)pthread_mutex_init(&a->mutex, NULL);
@@ -40,10 +43,32 @@ qk_err coord_audit_open(struct coord_audit **out, const char *path)
     return QK_OK;
 }
 
+/* With the mutex held. */
+static void flush_held(struct coord_audit *a)
+{
+    size_t done = 0;
+    while (done < a->waiting.len) {
+        ssize_t n = write(a->fd, a->waiting.p + done, a->waiting.len - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        done += (size_t)n;
+    }
+    if (done < a->waiting.len) {
+        atomic_fetch_add(&a->lost, a->n_waiting);
+        qk_log(QK_ERROR, "audit.lost", QK_F_INT("lines", a->n_waiting));
+    }
+    qk_buf_clear(&a->waiting);
+    a->n_waiting = 0;
+}
+
 void coord_audit_close(struct coord_audit *a)
 {
     if (a == NULL) return;
-    if (a->fd >= 0) (void)close(a->fd);
+    if (a->fd >= 0) {
+        flush_held(a);
+        (void)close(a->fd);
+    }
+    qk_buf_free(&a->waiting);
     (void)pthread_mutex_destroy(&a->mutex);
     free(a->path);
     free(a);
@@ -57,6 +82,7 @@ void coord_audit_reopen(struct coord_audit *a)
         return;
     }
     (void)pthread_mutex_lock(&a->mutex);
+    flush_held(a);
     (void)close(a->fd);
     a->fd = fd;
     (void)pthread_mutex_unlock(&a->mutex);
@@ -233,18 +259,25 @@ static void event(struct qk_buf *o, const struct coord_op *op,
     qk_buf_add_str(o, "}\n");
 }
 
-static bool write_line(struct coord_audit *a, const char *line, size_t len)
+void coord_audit_flush(struct coord_audit *a)
 {
     (void)pthread_mutex_lock(&a->mutex);
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = write(a->fd, line + done, len - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        done += (size_t)n;
-    }
+    flush_held(a);
     (void)pthread_mutex_unlock(&a->mutex);
-    return done == len;
+}
+
+static bool put_line(struct coord_audit *a, struct qk_bytes line)
+{
+    (void)pthread_mutex_lock(&a->mutex);
+    if (a->waiting.len + line.len > WAITING_BYTES) flush_held(a);
+    qk_buf_add(&a->waiting, line.p, line.len);
+    bool ok = a->waiting.err == QK_OK;
+    if (ok)
+        a->n_waiting++;
+    else
+        a->waiting.err = QK_OK; /* this line only */
+    (void)pthread_mutex_unlock(&a->mutex);
+    return ok;
 }
 
 void coord_audit_write(struct coord_audit *a, const struct coord_op *op,
@@ -252,7 +285,7 @@ void coord_audit_write(struct coord_audit *a, const struct coord_op *op,
 {
     QK_AUTO_BUF line = QK_BUF(LINE_MAX_BYTES);
     event(&line, op, http, answer);
-    if (line.err == QK_OK && write_line(a, (const char *)line.p, line.len)) return;
+    if (line.err == QK_OK && put_line(a, qk_buf_view(&line))) return;
     atomic_fetch_add(&a->lost, 1);
     qk_log(QK_ERROR, "audit.lost", QK_F_STR("request_id", op->request_id));
 }

@@ -2,8 +2,8 @@
  *
  *  Every request that named an operation or a caller is an event, allowed or denied. Never in it:
  *  messages, digests, signatures, plaintexts, sealed secrets. The nodes keep their own chained
- * logs; this one is the coordinator's word only. A line is handed to the kernel before the caller
- * is answered; it is not synced to disk.
+ * logs; this one is the coordinator's word only. The lines of answers that leave together are
+ * handed to the kernel together, before the first of them leaves; they are not synced to disk.
  */
 #ifndef COORD_AUDIT_H
 #define COORD_AUDIT_H
@@ -17,8 +17,12 @@ void coord_audit_close(struct coord_audit *a);
 /** Open the path again: after a rotation. The old file stays in use if that fails. */
 void coord_audit_reopen(struct coord_audit *a);
 
+/** Hand what was written to the kernel. A failure is logged and counted. */
+void coord_audit_flush(struct coord_audit *a);
+
 /** fault: NULL on success. body: the answer, of which parts are quoted for operations that make or
- *  change things. A failed write is logged and counted, never a reason to fail the request. */
+ *  change things. It waits for coord_audit_flush. What is lost is logged and counted, never a
+ * reason to fail the request. */
 void coord_audit_write(struct coord_audit *a, const struct coord_op *op,
     const struct coord_http_request *http, const struct coord_answer *answer);
 uint64_t coord_audit_lost(struct coord_audit *a);

@@ -35,6 +35,8 @@ bool coord_local_answer(struct coord_service *s, struct coord_http_request *req)
 /** Everything else, on a loop thread: to a worker, or turned away. */
 /** coord_http_config.on_turn: calls to nodes that come of one turn of the loop travel together. */
 void coord_on_turn(void *service, bool begins);
+/** coord_http_config.on_replies: what is about to be answered stands in the audit log. */
+void coord_on_replies(void *service);
 void coord_accept(void *service, struct coord_http_request *req);
 /** True iff operations can be served; for_init (GET /readyz?init): iff the ceremony of Initialize
  * can begin. Otherwise why not. */

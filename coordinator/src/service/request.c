@@ -217,6 +217,12 @@ void coord_on_turn(void *service, bool begins)
         coord_nodes_send(s->engine.nodes);
 }
 
+void coord_on_replies(void *service)
+{
+    struct coord_service *s = service;
+    coord_audit_flush(s->audit);
+}
+
 void coord_accept(void *service, struct coord_http_request *req)
 {
     struct coord_service *s = service;

@@ -152,6 +152,7 @@ static qk_err start_http(struct coord_service *s, char *why, size_t why_len)
     cfg.n_loops = (unsigned)c->http_threads;
     cfg.max_connections = c->max_connections;
     cfg.on_turn = coord_on_turn;
+    cfg.on_replies = coord_on_replies;
     QK_TRY(say(coord_http_start(&s->http, &cfg, coord_accept, s), why, why_len,
         "the HTTP front cannot start"));
     return say(coord_http_metrics_new(&s->http_metrics, s->metrics, s->http), why, why_len,
