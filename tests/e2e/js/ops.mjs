@@ -4,19 +4,9 @@ import assert from "node:assert/strict";
 import { createHash, createPublicKey, verify } from "node:crypto";
 import * as K from "@aws-sdk/client-kms";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { kms, ok, refused, send } from "./lib.mjs";
 
-const kms = new K.KMSClient({});
 const sts = new STSClient({});
-const ok = (text) => console.log(`ok   ${text}`);
-const send = (name, input = {}) => kms.send(new K[`${name}Command`](input));
-
-async function refused(text, name, promise) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.name, name, `${text}: ${error.name}: ${error.message}`);
-    return true;
-  });
-  ok(`${text}: ${name}`);
-}
 
 const specs = {
   ECC_NIST_P256: ["ECDSA_SHA_256", "sha256"],

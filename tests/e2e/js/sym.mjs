@@ -2,21 +2,12 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import * as K from "@aws-sdk/client-kms";
+import { kms, ok, refused, send } from "./lib.mjs";
 
-const kms = new K.KMSClient({});
-const ok = (text) => console.log(`ok   ${text}`);
-const send = (name, input = {}) => kms.send(new K[`${name}Command`](input));
 const EncryptionContext = { purpose: "test", tenant: "1 ✓" };
 const day = 86_400_000;
 const near = (date, ms) => date instanceof Date && Math.abs(date - Date.now() - ms) < day / 24;
 
-async function refused(text, name, promise) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.name, name, `${text}: ${error.name}: ${error.message}`);
-    return true;
-  });
-  ok(`${text}: ${name}`);
-}
 const newKey = async (modes, more = {}) =>
   (await send("CreateKey", { ...more, ...(modes && { Tags: [{ TagKey: "qkms:modes", TagValue: modes }] }) })).KeyMetadata.Arn;
 const open = async (CiphertextBlob, more = {}) => Buffer.from((await send("Decrypt", { CiphertextBlob, ...more })).Plaintext);
