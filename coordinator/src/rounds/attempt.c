@@ -9,6 +9,13 @@ enum {
     REFUSED_COOL_MS = 30000,
 };
 
+void coord_attempt_init(struct coord_attempt *a, size_t n)
+{
+    a->n = n;
+    a->stale = a->all_ok = false;
+    memset(a->got, 0, sizeof a->got);
+}
+
 void coord_attempt_free(struct coord_attempt *a)
 {
     for (size_t i = 0; i < a->n; i++)
@@ -192,7 +199,7 @@ static qk_err call_all(const struct coord_ask *ask, struct coord_gather *g)
 
 qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out)
 {
-    *out = (struct coord_attempt){.n = ask->n_set};
+    coord_attempt_init(out, ask->n_set);
     struct gathering s = {.ask = ask, .out = out, .until_ms = qk_mono_ms() + ask->timeout_ms + 100};
     s.attached = calloc(ask->n_set, sizeof *s.attached);
     QK_ENSURE(s.attached != NULL, QK_E_NOMEM);
@@ -287,14 +294,43 @@ bool coord_adopt_from(struct coord_engine *e, uint16_t node, struct qk_bytes cer
     return taken;
 }
 
-bool coord_attempt_adopt(const struct coord_ask *ask, const struct coord_attempt *a)
+/* Does the store hold a newer version of anything that the call rests on? */
+static bool moved_on(const struct coord_ask *ask)
+{
+    bool newer = false;
+    for (uint32_t i = 0; i < ask->call->n_refs && !newer; i++) {
+        const struct wire_ref *ref = &ask->call->refs[i];
+        struct kms_ref name = {.kind = (enum kms_kind)ref->kind};
+        COORD_AUTO_ENTRY e = {0};
+        if (ref->id.len > KMS_RECORD_ID_MAX) continue;
+        memcpy(name.id, ref->id.p, ref->id.len);
+        bool there = coord_store_get(ask->engine->store, &name, &e) == QK_OK;
+        newer = there && e.r.version > ref->version;
+    }
+    return newer;
+}
+
+bool coord_stale_reply(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d)
 {
     bool taken = false;
+    for (uint32_t k = 0; k < r->answer.n_records; k++)
+        taken |= coord_adopt_from(ask->engine, r->node, r->answer.records[k]);
+    if (taken || moved_on(ask)) return true;
+    coord_doubt(ask->engine->nodes, d, r->node, COORD_DOUBT_LIAR);
+    qk_log(QK_ERROR, "node.stale", QK_F_STR("request_id", ask->call->request_id),
+        QK_F_INT("node", r->node), QK_F_STR("why", "says that records have moved on, shows none"));
+    return false;
+}
+
+bool coord_attempt_adopt(
+    const struct coord_ask *ask, const struct coord_attempt *a, struct coord_doubts *d)
+{
+    bool news = false;
     for (size_t i = 0; i < a->n; i++) {
         const struct coord_reply *r = &a->replies[i];
         if (!a->got[i] || r->err != QK_OK || r->answer.status != WIRE_ANSWER_STALE) continue;
-        for (uint32_t k = 0; k < r->answer.n_records; k++)
-            taken |= coord_adopt_from(ask->engine, r->node, r->answer.records[k]);
+        news |= coord_stale_reply(ask, r, d);
     }
-    return taken;
+    return news;
 }

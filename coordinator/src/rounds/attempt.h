@@ -25,6 +25,8 @@ struct coord_attempt {
     bool all_ok;
 };
 
+/** Nothing has come yet from n nodes. Leaves replies as they are: they count only where got. */
+void coord_attempt_init(struct coord_attempt *a, size_t n);
 /** Ask. QK_OK whatever the nodes answered; 5xx of ours. Free in every case. */
 QK_MUST_USE qk_err coord_attempt_run(const struct coord_ask *ask, struct coord_attempt *out);
 void coord_attempt_free(struct coord_attempt *a);
@@ -56,8 +58,14 @@ void coord_attached_free(struct coord_attached *a);
 QK_MUST_USE qk_err coord_attach(const struct coord_ask *ask, const struct wire_answer *need,
     struct coord_attached *a, struct qk_buf *bytes);
 
-/** Take the newer records of every STALE answer over into the store; true iff one was taken. */
-bool coord_attempt_adopt(const struct coord_ask *ask, const struct coord_attempt *a);
+/** A STALE answer: take its records over into the store. True iff something that the call rests on
+ *  has moved on, so that it has to start over. False: the node had nothing to show, which is held
+ *  against it. One node alone must not keep anybody from using a key. */
+bool coord_stale_reply(
+    const struct coord_ask *ask, const struct coord_reply *r, struct coord_doubts *d);
+/** The same for every STALE answer of an attempt. */
+bool coord_attempt_adopt(
+    const struct coord_ask *ask, const struct coord_attempt *a, struct coord_doubts *d);
 
 /** Take one record that a node showed into the store; logs what does not hold. */
 bool coord_adopt_from(struct coord_engine *e, uint16_t node, struct qk_bytes certified);

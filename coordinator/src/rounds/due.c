@@ -145,8 +145,7 @@ static qk_err attempt(struct due *d, struct coord_certified *made)
         .timeout_ms = all ? e->timing.create_ms : e->timing.attempt_ms};
     struct coord_attempt a;
     qk_err err = coord_attempt_run(&ask, &a);
-    d->stale = err == QK_OK && a.stale;
-    if (d->stale) (void)coord_attempt_adopt(&ask, &a);
+    d->stale = err == QK_OK && a.stale && coord_attempt_adopt(&ask, &a, &d->doubts);
     coord_attempt_judge(&ask, &a, &d->doubts);
     if (err == QK_OK) err = a.all_ok ? certify(d, &a, set, made) : QK_E_TIMEOUT;
     coord_attempt_free(&a);

@@ -226,9 +226,8 @@ static bool serve_need(struct coord_eval *e, const struct coord_reply *r, size_t
 
 static void adopt(struct coord_eval *e, const struct coord_reply *r)
 {
-    for (uint32_t i = 0; i < r->answer.n_records; i++)
-        (void)coord_adopt_from(e->engine, r->node, r->answer.records[i]);
-    if (e->outcome == EVAL_OPEN) e->outcome = EVAL_RESTART;
+    bool news = coord_stale_reply(&e->ask, r, &e->op->doubts);
+    if (news && e->outcome == EVAL_OPEN) e->outcome = EVAL_RESTART;
 }
 
 static void vote(struct coord_eval *e, const struct coord_reply *r)

@@ -249,8 +249,7 @@ qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struc
 {
     *step = COORD_AGAIN;
     QK_TRY(coord_votes_take(&op->votes, op->engine->cluster, a));
-    if (a->stale) {
-        (void)coord_attempt_adopt(ask, a);
+    if (a->stale && coord_attempt_adopt(ask, a, &op->doubts)) {
         *step = COORD_RESTART;
         return QK_OK;
     }
