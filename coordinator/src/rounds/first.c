@@ -1,25 +1,32 @@
 #include "rounds/first.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include "rounds/eval.h"
 #include "rounds/internal.h"
 
-struct coord_first {
+/* What t nodes are asked, and what they say: large, and only what is in use is ever touched. */
+struct asked {
     struct coord_op *op;
-    struct coord_eval *eval; /* an evaluation does all by itself; else NULL */
     struct wire_call call;
     struct coord_texts texts;
     struct coord_ask ask;
-    struct coord_attempt attempt;
     uint8_t presig[32];
     atomic_size_t left; /* answers to come */
     coord_first_fn fn;
     void *ctx;
+    struct coord_attempt attempt; /* last */
+};
+
+struct coord_first {
+    struct coord_op *op;
+    struct coord_eval *eval; /* an evaluation does all by itself; else NULL */
+    struct asked *asked;     /* everything else; else NULL */
 };
 
 static void on_reply(void *ctx, struct coord_reply *reply)
 {
-    struct coord_first *f = ctx;
+    struct asked *f = ctx;
     for (size_t i = 0; i < f->attempt.n; i++) {
         if (f->ask.set[i] != reply->node) continue;
         f->attempt.replies[i] = *reply; /* its views point into memory that stays */
@@ -46,7 +53,7 @@ static bool is_quick(const struct coord_op *op)
     }
 }
 
-static bool choose(struct coord_first *f)
+static bool choose(struct asked *f)
 {
     struct coord_op *op = f->op;
     bool signs = op->decided && op->decision.kind == KMS_DO_SIGN;
@@ -56,7 +63,7 @@ static bool choose(struct coord_first *f)
     return coord_nodes_pick(op->engine->nodes, &op->doubts, t, op->set) == QK_OK;
 }
 
-static qk_err prepare(struct coord_first *f, struct qk_buf *bytes)
+static qk_err prepare(struct asked *f, struct qk_buf *bytes)
 {
     struct coord_op *op = f->op;
     QK_TRY(coord_op_call(op, &f->call, &f->texts));
@@ -74,50 +81,63 @@ static qk_err prepare(struct coord_first *f, struct qk_buf *bytes)
 
 static void first_free(struct coord_first *f)
 {
-    coord_attempt_free(&f->attempt);
-    coord_texts_free(&f->texts);
-    free(f);
-}
-
-static bool start_eval(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
-{
-    struct coord_first *f = calloc(1, sizeof *f);
-    if (f == NULL) return false;
-    f->op = op;
-    *out = f; /* fn may run, and free it, before coord_eval_start returns */
-    if (coord_eval_start(op, fn, ctx, &f->eval) == QK_OK) return true;
-    free(f);
-    return false;
-}
-
-bool coord_first_start(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
-{
-    if (coord_op_needs_proposal(op->req.op) || coord_op_load(op) != QK_OK) return false;
-    if (coord_eval_is_quick(op)) return start_eval(op, fn, ctx, out);
-    if (!is_quick(op)) return false;
-    struct coord_first *f = calloc(1, sizeof *f);
-    if (f == NULL) return false;
-    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-    f->texts = (struct coord_texts)COORD_TEXTS;
-    f->op = op;
-    f->fn = fn;
-    f->ctx = ctx;
-    if (!choose(f) || prepare(f, &bytes) != QK_OK) {
-        first_free(f);
-        return false;
+    if (f->asked != NULL) {
+        coord_attempt_free(&f->asked->attempt);
+        coord_texts_free(&f->asked->texts);
+        free(f->asked);
     }
-    *out = f;
+    free(f);
+}
+
+static bool start_eval(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first *f)
+{
+    /* fn may run, and free f, before coord_eval_start returns */
+    return coord_eval_start(op, fn, ctx, &f->eval) == QK_OK;
+}
+
+static struct asked *asked_new(struct coord_op *op, coord_first_fn fn, void *ctx)
+{
+    struct asked *a = malloc(sizeof *a);
+    if (a == NULL) return NULL;
+    memset(a, 0, offsetof(struct asked, attempt));
+    coord_attempt_init(&a->attempt, 0);
+    a->texts = (struct coord_texts)COORD_TEXTS;
+    a->op = op;
+    a->fn = fn;
+    a->ctx = ctx;
+    return a;
+}
+
+static bool start_asking(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first *f)
+{
+    struct asked *a = f->asked = asked_new(op, fn, ctx);
+    QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
+    if (a == NULL || !choose(a) || prepare(a, &bytes) != QK_OK) return false;
     op->attempts++;
     atomic_fetch_add(&op->engine->counts.attempts, 1);
     uint16_t set[WIRE_NODES_MAX]; /* the last answer may end op while we are still here */
     size_t n = op->n_set;
     memcpy(set, op->set, n * sizeof *set);
     struct coord_nodes *nodes = op->engine->nodes;
-    unsigned timeout_ms = f->ask.timeout_ms;
+    unsigned timeout_ms = a->ask.timeout_ms;
     for (size_t i = 0; i < n; i++)
         coord_node_call(
-            nodes, set[i], qk_buf_view(&bytes), timeout_ms, COORD_TOGETHER, on_reply, f);
+            nodes, set[i], qk_buf_view(&bytes), timeout_ms, COORD_TOGETHER, on_reply, a);
     return true;
+}
+
+bool coord_first_start(struct coord_op *op, coord_first_fn fn, void *ctx, struct coord_first **out)
+{
+    if (coord_op_needs_proposal(op->req.op) || coord_op_load(op) != QK_OK) return false;
+    bool evaluates = coord_eval_is_quick(op);
+    if (!evaluates && !is_quick(op)) return false;
+    struct coord_first *f = calloc(1, sizeof *f);
+    if (f == NULL) return false;
+    f->op = op;
+    *out = f;
+    if (evaluates ? start_eval(op, fn, ctx, f) : start_asking(op, fn, ctx, f)) return true;
+    first_free(f);
+    return false;
 }
 
 static void look(struct coord_attempt *a, bool *need)
@@ -140,16 +160,11 @@ bool coord_first_quick(const struct coord_first *f)
 static qk_err conclude(struct coord_first *f, struct kms_fault *fault, enum coord_step *step)
 {
     bool need = false;
-    if (f->eval != NULL) {
-        qk_err err = coord_eval_end(f->eval, fault, step);
-        free(f);
-        return err;
-    }
-    look(&f->attempt, &need);
+    if (f->eval != NULL) return coord_eval_end(f->eval, fault, step);
+    struct asked *a = f->asked;
+    look(&a->attempt, &need);
     /* Records that a node lacks are handed out by coord_op_run: nobody is to blame. */
-    qk_err err = need ? QK_OK : coord_op_conclude(f->op, &f->ask, &f->attempt, fault, step);
-    first_free(f);
-    return err;
+    return need ? QK_OK : coord_op_conclude(a->op, &a->ask, &a->attempt, fault, step);
 }
 
 bool coord_first_end(struct coord_first *f, qk_err *err, struct kms_fault *fault)
@@ -157,6 +172,7 @@ bool coord_first_end(struct coord_first *f, qk_err *err, struct kms_fault *fault
     struct coord_op *op = f->op;
     enum coord_step step = COORD_AGAIN;
     qk_err failed = conclude(f, fault, &step);
+    first_free(f);
     coord_votes_free(&op->votes);
     if (failed != QK_OK) {
         *err = kms_fault_internal(fault, failed);

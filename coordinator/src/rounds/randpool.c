@@ -10,7 +10,7 @@
 enum {
     RUNS_MAX = MPC_RAND_POOL_MAX / MPC_RAND_MAX, /* at the same time: a whole pool */
     LOW = MPC_RAND_POOL_MAX / 2,
-    RUN_MS = 2000,    /* for one run */
+    RUN_MS = 5000,    /* for one run */
     LOOK_MS = 250,    /* how often the thread looks by itself */
     RETRY_MS = 100,   /* after a failure */
     FRESH_MS = 45000, /* a quiet pool is filled again before its bytes are too old */

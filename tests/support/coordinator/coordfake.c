@@ -234,7 +234,8 @@ static enum cw_fate answer_one(struct cw_fake *f, struct qk_bytes bytes, struct 
     qk_buf_clear(&scratch);
     f->calls[call->kind]++;
     honest(f, call, a, &scratch);
-    enum cw_fate fate = f->bend == NULL ? CW_SEND : f->bend(f, call, a, &scratch);
+    cw_bend_fn bend = f->bend;
+    enum cw_fate fate = bend == NULL ? CW_SEND : bend(f, call, a, &scratch);
     if (fate == CW_SEND) wire_answer_encode(out, a);
     if (fate == CW_GARBAGE) qk_buf_add_str(out, "\x81no answer");
     free(call);

@@ -23,10 +23,10 @@ struct cw_sym {
     char key_text[KMS_UUID_LEN + 1];
     struct cw_symver version[CW_VERSIONS];
     uint32_t n_versions;
-    struct mpc_sym_window *window[CW_NODES]; /* NULL: no CHANNEL call yet */
-    unsigned channels[CW_NODES];             /* CHANNEL calls answered */
-    bool lacks_key[CW_NODES];                /* asks for the KEY record before it evaluates */
-    unsigned enc[CW_NODES], dec[CW_NODES];   /* evaluations made */
+    struct mpc_sym_window *window[CW_NODES];  /* NULL: no CHANNEL call yet */
+    atomic_uint channels[CW_NODES];           /* CHANNEL calls answered */
+    atomic_bool lacks_key[CW_NODES];          /* asks for the KEY record before it evaluates */
+    atomic_uint enc[CW_NODES], dec[CW_NODES]; /* evaluations made */
 };
 
 /** cw_init, a key of these modes, and the engine's channels, random bytes and timers, all ready. */

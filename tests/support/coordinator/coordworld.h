@@ -26,6 +26,9 @@ enum cw_fate { CW_SEND, CW_SILENT, CW_DROP, CW_GARBAGE };
 
 struct cw_world;
 struct cw_sym;
+struct cw_fake;
+typedef enum cw_fate (*cw_bend_fn)(struct cw_fake *f, const struct wire_call *call,
+    struct wire_answer *answer, struct qk_buf *scratch);
 struct cw_fake {
     struct cw_world *world;
     uint16_t id;
@@ -33,9 +36,8 @@ struct cw_fake {
     struct wire_server *server;
     uint16_t port;
     /* Bend an honest answer; views may point into scratch. NULL: honest. */
-    enum cw_fate (*bend)(struct cw_fake *f, const struct wire_call *call,
-        struct wire_answer *answer, struct qk_buf *scratch);
-    void *bend_arg;
+    _Atomic(cw_bend_fn) bend;
+    void *_Atomic bend_arg;
     struct wire_reply *held[64]; /* silent ones: given back at the end */
     size_t n_held;
     unsigned calls[16]; /* by kind */

@@ -161,6 +161,7 @@ QK_TEST(eval, S_3_no_lie_of_one_node_gets_into_a_ciphertext)
         w->fakes[liar].bend_arg = &lie;
         w->fakes[liar].bend = lie_in_f;
         atomic_store(&w->engine.watch.avoid_until_ms, 0); /* each lie is tried on mode F */
+        if (lie == LIE_MISSING) atomic_store(&w->engine.watch.enc.deadline_us, 50000);
         cw_data_key(w, &blob, &plain);
         cr_expect_eq(blob.p[1], MPC_SYM_V, "S-3: lie %d: falls to mode V", lie);
         expect_opens_everywhere(w, qk_buf_view(&blob), qk_buf_view(&plain));
