@@ -20,6 +20,18 @@ static qk_err take_version(
     return *out != NULL ? QK_OK : kms_fault_internal(q->fault, QK_E_CORRUPT);
 }
 
+/* Material whose date has passed is gone, by our own clock: the record says so only after some
+ * coordinator has reminded the nodes, which it may leave undone. */
+static qk_err check_expiry(const struct kms_question *q, const struct kms_key *key, const char *arn)
+{
+    struct kms_material m;
+    for (uint32_t ver = 1; ver <= key->sym.current && kms_material_get(&key->sym, ver, &m); ver++)
+        if (m.valid_to_ms != 0 && m.valid_to_ms <= q->ctx->now_ms)
+            return kms_fault_set(
+                q->fault, "KMSInvalidStateException", "%s is pending import.", arn);
+    return QK_OK;
+}
+
 /* ---- Encrypt, GenerateDataKey and its kin ---- */
 
 static qk_err check_length(const struct kms_question *q)
@@ -49,6 +61,7 @@ qk_err kms_decide_encrypt(const struct kms_question *q, struct kms_decision *out
     const struct kms_key *key = &out->key->key;
     QK_TRY(kms_q_authorize(q, q->info->action, key, arn));
     QK_TRY(kms_q_check_state(q, key, arn));
+    QK_TRY(check_expiry(q, key, arn));
     QK_TRY(kms_q_check_usage(q, key, USAGE, arn));
     QK_TRY(kms_q_check_algorithm(q, key->spec, q->req->enc_algorithm));
     QK_TRY(check_pair_spec(q));
@@ -120,6 +133,7 @@ static qk_err check_key(const struct kms_question *q, const struct kms_record *k
     struct qk_bytes algorithm)
 {
     QK_TRY(kms_q_check_state(q, &key->key, arn));
+    QK_TRY(check_expiry(q, &key->key, arn));
     QK_TRY(kms_q_check_usage(q, &key->key, USAGE, arn));
     return kms_q_check_algorithm(q, key->key.spec, algorithm);
 }

@@ -278,6 +278,28 @@ QK_TEST(import, material_expires_one_version_after_the_other)
     kit_world_free(&w);
 }
 
+/* No coordinator has to say so first: each node goes by its own clock. */
+QK_TEST(import, material_whose_date_has_passed_is_not_used)
+{
+    struct kit_world w;
+    struct kms_decision d;
+    char opens[512];
+    world(&w);
+    act(&w, "ImportKeyMaterial", IMPORT(",\"ValidTo\":1790172800"));     /* two days */
+    act(&w, "ImportKeyMaterial", IMPORT(NEW ",\"ValidTo\":1790086400")); /* one day; pending */
+    snprintf(opens, sizeof opens, "{\"CiphertextBlob\":\"%s\"}", kit_blob(w.key_id, 1, 201));
+    static const char seal[] = "{\"KeyId\":\"%s\",\"KeySpec\":\"AES_256\"}";
+    w.ctx.now_ms = KIT_NOW + 2 * DAY - 1;
+    kit_expect_decision(&w, ALICE, "TrentService.GenerateDataKey", seal, KMS_DO_ENCRYPT, &d);
+    kit_expect_decision(&w, ALICE, "TrentService.Decrypt", opens, KMS_DO_DECRYPT, &d);
+    w.ctx.now_ms = KIT_NOW + 2 * DAY;
+    kit_expect(&w, ALICE, "TrentService.GenerateDataKey", seal, "KMSInvalidStateException",
+        "%K is pending import.");
+    kit_expect(&w, ALICE, "TrentService.Decrypt", opens, "KMSInvalidStateException",
+        "%K is pending import.");
+    kit_world_free(&w);
+}
+
 QK_TEST(import, expiry_takes_only_the_version_it_is_about)
 {
     static struct kms_change out;
