@@ -35,7 +35,8 @@ void coord_pace_note(struct coord_pace *p, uint64_t took_us)
     uint32_t us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
     unsigned n = atomic_fetch_add(&p->n, 1);
     atomic_store_explicit(&p->us[n % COORD_WATCH_SAMPLES], us, memory_order_relaxed);
-    if ((n + 1) % RECOMPUTE == 0) recompute(p, n < COORD_WATCH_SAMPLES ? n + 1 : SIZE_MAX);
+    bool early = n < RECOMPUTE && (n & (n + 1)) == 0; /* after 1, 2, 4, 8, ... */
+    if (early || (n + 1) % RECOMPUTE == 0) recompute(p, n < COORD_WATCH_SAMPLES ? n + 1 : SIZE_MAX);
 }
 
 uint64_t coord_pace_deadline_us(const struct coord_pace *p)

@@ -125,6 +125,46 @@ static void put_text(struct qk_buf *o, const char *name, struct qk_bytes v)
     qk_json_string(o, v, TEXT_MAX);
 }
 
+/* An encryption context is no secret: it is there to be found again in the logs. */
+static void put_context(struct qk_buf *o, const char *name, const struct kms_context_map *map)
+{
+    if (map->n == 0) return;
+    put(o, name, "{");
+    for (size_t i = 0; i < map->n; i++) {
+        if (i > 0) qk_buf_add_str(o, ",");
+        qk_json_string(o, map->pairs[i].key, TEXT_MAX);
+        qk_buf_add_str(o, ":");
+        qk_json_string(o, map->pairs[i].value, TEXT_MAX);
+    }
+    qk_buf_add_str(o, "}");
+}
+
+static void put_number(struct qk_buf *o, const char *name, uint64_t value)
+{
+    member(o, name);
+    qk_buf_printf(o, "%llu", (unsigned long long)value);
+}
+
+/* Of symmetric keys: never plaintext, ciphertext, tokens or wrapped material. */
+static void symmetric_parameters(struct qk_buf *o, const struct kms_request *r)
+{
+    bool two = r->op == KMS_OP_RE_ENCRYPT;
+    put_context(o, two ? "sourceEncryptionContext" : "encryptionContext", &r->context);
+    put_context(o, "destinationEncryptionContext", &r->dest_context);
+    put_text(o, two ? "sourceEncryptionAlgorithm" : "encryptionAlgorithm", r->enc_algorithm);
+    put_text(o, "destinationEncryptionAlgorithm", r->dest_algorithm);
+    put_text(o, "destinationKeyId", r->dest_key_id);
+    put_text(o, "keyPairSpec", r->pair_spec);
+    if (r->n_bytes > 0 && r->n_bytes != UINT32_MAX) put_number(o, "numberOfBytes", r->n_bytes);
+    if (r->op == KMS_OP_ENABLE_KEY_ROTATION) put_number(o, "rotationPeriodInDays", r->period_days);
+    put_text(o, "wrappingAlgorithm", r->wrapping_algorithm);
+    put_text(o, "wrappingKeySpec", r->wrapping_spec);
+    if (r->op == KMS_OP_IMPORT_KEY_MATERIAL)
+        put_str(o, "expirationModel",
+            r->expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
+    put_text(o, "keyMaterialId", r->material_id);
+}
+
 static void parameters(struct qk_buf *o, const struct coord_op *op)
 {
     const struct kms_request *r = &op->req;
@@ -138,6 +178,7 @@ static void parameters(struct qk_buf *o, const struct coord_op *op)
     put_text(o, "keyUsage", r->usage);
     put_text(o, "description", r->description);
     put_text(o, "signingAlgorithm", r->algorithm);
+    symmetric_parameters(o, r);
     put_text(o, "userName", r->user_name);
     put_text(o, "accountName", r->account_name);
     put_text(o, "accessKeyId", r->access_key_id);
