@@ -2,6 +2,13 @@
 
 #include <stdlib.h>
 
+size_t qk_lru_buckets(uint64_t n_items)
+{
+    size_t n = 64;
+    while (n < n_items && n < 1u << 20) n *= 2;
+    return n;
+}
+
 qk_err qk_lru_init(struct qk_lru *t, size_t n_buckets)
 {
     QK_ENSURE(n_buckets >= 1 && (n_buckets & (n_buckets - 1)) == 0, QK_E_STATE);

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define AT(field) offsetof(struct node_config, field)
 #define TEXT(n, preset, effect, danger)                                                            \
@@ -78,12 +79,19 @@ const struct qk_opt node_config_table[] = {
         "Presignatures held in memory for all keys.", ""),
     NUMBER(presign_age_ms, "ms", "900000", 1000, 900000,
         "A presignature older than this is wiped unused.", ""),
+    NUMBER(known_records, "records", "0", 0, 100000000,
+        "Certified records held in memory, of about 4 KiB; the others are read when used. 0: as "
+        "many as an eighth of the machine's memory has room for.",
+        ""),
     NUMBER(open_keys, "keys", "256", 16, 65536,
         "Signing keys held open in memory, with their pair setups; the others are opened when "
         "used.",
         ""),
-    NUMBER(sym_keys, "versions", "8192", 16, 1000000,
-        "Versions of symmetric keys held open in memory; the others are opened when used.", ""),
+    NUMBER(sym_keys, "versions", "0", 0, 10000000,
+        "Versions of symmetric keys held open in memory, of about 16 KiB; the others are opened "
+        "when "
+        "used. 0: as many as an eighth of the machine's memory has room for.",
+        ""),
     NUMBER(rand_kib, "KiB/s", "8192", 16, 1048576,
         "Random bytes contributed to one coordinator's pool.", ""),
     BOOL(allow_plain, "no",
@@ -165,6 +173,16 @@ static qk_err cross_check(const char *path, const struct node_config *c, char *w
     return QK_OK;
 }
 
+/* 0 becomes what an eighth of the memory has room for; few are none. */
+static void make_room(uint64_t *n, uint64_t each)
+{
+    enum { LEAST = 1024 };
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (*n != 0) return;
+    if (pages > 0 && page > 0) *n = (uint64_t)pages * (uint64_t)page / 8 / each;
+    if (*n < LEAST) *n = LEAST;
+}
+
 qk_err node_config_read(const char *path, struct node_config *out, char *why, size_t why_len)
 {
     memset(out, 0, sizeof *out);
@@ -173,6 +191,8 @@ qk_err node_config_read(const char *path, struct node_config *out, char *why, si
     if (err == QK_OK) err = resolve_node_key(path, out);
     if (err == QK_OK) err = cross_check(path, out, why, why_len);
     if (err != QK_OK) node_config_free(out);
+    make_room(&out->known_records, 4096);
+    make_room(&out->sym_keys, 16384);
     return err;
 }
 

@@ -39,6 +39,8 @@ struct node_config {
     uint64_t presign_per_key; /* 0: no pool */
     uint64_t presign_total;
     uint64_t presign_age_ms;
+    /* what stays in memory */
+    uint64_t known_records;
     uint64_t open_keys;
     /* symmetric keys */
     uint64_t sym_keys;

@@ -32,6 +32,8 @@ static inline void *qk_lru_of(struct qk_lru_item *item, size_t offset)
     return item == NULL ? NULL : (void *)((char *)item - offset);
 }
 
+/** How many buckets suit so many items: a power of two, 64 .. 2^20. */
+size_t qk_lru_buckets(uint64_t n_items);
 /** n_buckets: a power of two. QK_E_NOMEM, QK_E_STATE. */
 QK_MUST_USE qk_err qk_lru_init(struct qk_lru *t, size_t n_buckets);
 /** The items are the owner's to free first. */

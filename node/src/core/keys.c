@@ -6,7 +6,6 @@
 #include "vault/setups.h"
 #include "vault/shares.h"
 
-enum { BUCKETS = 1024 };
 _Static_assert(sizeof(struct mpc_key_share) <= QK_LOCKED_SMALL_MAX, "shares share a locked page");
 
 struct node_keys {
@@ -23,7 +22,7 @@ qk_err node_keys_new(struct node_keys **out, const struct node *node)
     QK_ENSURE(k != NULL, QK_E_NOMEM);
     k->max = node->conf.open_keys;
     pthread_mutex_init(&k->lock, NULL);
-    qk_err err = qk_lru_init(&k->lru, BUCKETS);
+    qk_err err = qk_lru_init(&k->lru, qk_lru_buckets(k->max));
     if (err == QK_OK)
         *out = k;
     else

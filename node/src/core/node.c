@@ -82,7 +82,7 @@ static qk_err open_stores(struct node *node, bool create, char *why, size_t why_
 static qk_err make_parts(struct node *node)
 {
     QK_TRY(node_sessions_new(&node->sessions, node));
-    QK_TRY(node_records_new(&node->records));
+    QK_TRY(node_records_new(&node->records, node));
     QK_TRY(node_daykeys_new(&node->daykeys));
     QK_TRY(node_keys_new(&node->keys, node));
     QK_TRY(node_symkeys_new(&node->symkeys, node));

@@ -8,22 +8,22 @@
 #include "wire/calls.h"
 #include "vault/records.h"
 
-enum { CACHE_MAX = 1024, BUCKETS = 1024 };
-
 struct node_record_cache {
     pthread_mutex_t lock;
     struct qk_lru lru;
+    size_t max;
 };
 
-qk_err node_records_new(struct node_record_cache **out)
+qk_err node_records_new(struct node_record_cache **out, const struct node *node)
 {
     struct node_record_cache *c = calloc(1, sizeof *c);
     QK_ENSURE(c != NULL, QK_E_NOMEM);
-    qk_err err = qk_lru_init(&c->lru, BUCKETS);
+    qk_err err = qk_lru_init(&c->lru, qk_lru_buckets(node->conf.known_records));
     if (err != QK_OK) {
         free(c);
         return err;
     }
+    c->max = node->conf.known_records;
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return QK_OK;
@@ -126,7 +126,7 @@ static struct node_known *insert(struct node_record_cache *c, struct node_known 
         known = old;
     } else {
         if (old != NULL) drop(c, old);
-        if (c->lru.n >= CACHE_MAX) evict_oldest(c);
+        if (c->lru.n >= c->max) evict_oldest(c);
         qk_lru_add(&c->lru, &known->item, hash_of(r->kind, r->id));
     }
     known->refs++;

@@ -22,7 +22,7 @@ struct node_known {
     _Atomic bool on_disk;
 };
 
-QK_MUST_USE qk_err node_records_new(struct node_record_cache **out);
+QK_MUST_USE qk_err node_records_new(struct node_record_cache **out, const struct node *node);
 void node_records_free(struct node_record_cache *cache);
 
 /** What this node holds. QK_E_NOT_FOUND; QK_E_CORRUPT if the stored certificate does not hold.

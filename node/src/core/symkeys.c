@@ -5,11 +5,9 @@
 #include "vault/shares.h"
 
 enum {
-    BUCKETS = 1 << 14,
-    COUNTS_MAX = 1 << 17, /* of versions that are not open; about 100 bytes each */
-    COUNT_BUCKETS = 1 << 16,
-    MARGIN = 4096, /* evaluations that may be under way when a block is asked for */
-    TRIES = 8,     /* opening again because something was destroyed meanwhile */
+    COUNTS_LEAST = 1 << 17, /* counts of about 100 bytes, also of versions that are not open */
+    MARGIN = 4096,          /* evaluations that may be under way when a block is asked for */
+    TRIES = 8,              /* opening again because something was destroyed meanwhile */
 };
 
 /* How often a version was evaluated, as far as this process and the disk know. */
@@ -25,7 +23,7 @@ struct node_sym_count {
 struct node_symkeys {
     pthread_mutex_t lock;
     struct qk_lru open, counts;
-    size_t max;
+    size_t max, max_counts;
     uint32_t seed;    /* of the hashes: key ids are a coordinator's choice */
     uint64_t changes; /* what an opening under way may have missed */
 };
@@ -80,9 +78,10 @@ qk_err node_symkeys_new(struct node_symkeys **out, const struct node *node)
     QK_ENSURE(k != NULL, QK_E_NOMEM);
     pthread_mutex_init(&k->lock, NULL);
     k->max = node->conf.sym_keys;
+    k->max_counts = 4 * k->max > COUNTS_LEAST ? 4 * k->max : COUNTS_LEAST;
     qk_err err = qk_rng_fill(qk_rng_system(), &k->seed, sizeof k->seed);
-    if (err == QK_OK) err = qk_lru_init(&k->open, BUCKETS);
-    if (err == QK_OK) err = qk_lru_init(&k->counts, COUNT_BUCKETS);
+    if (err == QK_OK) err = qk_lru_init(&k->open, qk_lru_buckets(k->max));
+    if (err == QK_OK) err = qk_lru_init(&k->counts, qk_lru_buckets(k->max_counts));
     if (err == QK_OK)
         *out = k;
     else
@@ -160,7 +159,7 @@ static struct node_sym_count *count_of(
     if (c != NULL) return c;
     c = calloc(1, sizeof *c);
     if (c == NULL) return NULL;
-    if (k->counts.n >= COUNTS_MAX) forget_oldest_count(k);
+    if (k->counts.n >= k->max_counts) forget_oldest_count(k);
     memcpy(c->key_id, name->key_id, 16);
     c->ver = name->ver;
     c->used = c->durable = on_disk;

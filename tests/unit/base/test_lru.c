@@ -68,3 +68,11 @@ QK_TEST(lru, hashes_depend_on_every_byte_and_on_the_start)
     cr_assert_neq(h, qk_lru_hash(0, qk_str("ab")));
     qk_assert_err(qk_lru_init(&(struct qk_lru){0}, 3), QK_E_STATE);
 }
+
+QK_TEST(lru, buckets_suit_the_number_of_items)
+{
+    cr_assert_eq(qk_lru_buckets(0), 64u);
+    cr_assert_eq(qk_lru_buckets(64), 64u);
+    cr_assert_eq(qk_lru_buckets(65), 128u);
+    cr_assert_eq(qk_lru_buckets(UINT64_MAX), (size_t)1 << 20);
+}
