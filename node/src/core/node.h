@@ -1,8 +1,8 @@
 /** The running node: what every part of the daemon shares. Private to node/.
  *
  *  Reading order: node.h, frames.h (what travels between nodes), sessions.h (running protocol
- *  parties), records.h, guard.h (may this request be served), keygen.h, signing.h, symgen.h, evals.h,
- *  calls.h.
+ *  parties), records.h, guard.h (may this request be served), keygen.h, signing.h, symgen.h,
+ * evals.h, calls.h.
  *
  *  Threads
  *      NNG's own       on_message, call handler: copy and hand over, never block
