@@ -156,7 +156,10 @@ static void on_slot(void *arg)
     qk_err err = rv == NNG_ETIMEDOUT ? QK_E_TIMEOUT : QK_E_IO;
     if (rv == 0) err = read_answer(qk_bytes(nng_msg_body(msg), nng_msg_len(msg)), &bytes);
     finish(slot, err, bytes, rv == 0);
-    if (msg != NULL) nng_msg_free(msg);
+    if (rv == 0)
+        call_frame_done(msg);
+    else if (msg != NULL)
+        nng_msg_free(msg);
 }
 
 /* ---- the link ---- */

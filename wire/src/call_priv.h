@@ -3,6 +3,7 @@
 #define WIRE_CALL_PRIV_H
 
 #include "endpoint.h"
+#include "qk/secret.h"
 #include "wire/call.h"
 
 enum {
@@ -26,6 +27,14 @@ static inline nng_msg *call_frame(uint8_t type, struct qk_bytes bytes)
     body[0] = type;
     if (bytes.len > 0) memcpy(body + 1, bytes.p, bytes.len);
     return msg;
+}
+
+/** Free a received message. Parts of keys and of secret values travel in some: all are wiped. What
+ *  is sent belongs to NNG, which frees it as it is. */
+static inline void call_frame_done(nng_msg *msg)
+{
+    qk_wipe(nng_msg_body(msg), nng_msg_len(msg));
+    nng_msg_free(msg);
 }
 
 #endif

@@ -141,9 +141,10 @@ static void on_slot(void *arg)
         /* once the user has the slot it may be answered and go round while we are still here:
          * the request is ours, not the slot's */
         on_request(slot, qk_bytes(nng_msg_body(msg), nng_msg_len(msg)));
-    } else {
-        slot_receive(slot);
+        call_frame_done(msg);
+        return;
     }
+    slot_receive(slot);
     if (msg != NULL) nng_msg_free(msg);
 }
 

@@ -3,6 +3,7 @@
 #include <nng/protocol/pipeline0/pull.h>
 #include "qk/clock.h"
 #include "qk/log.h"
+#include "qk/secret.h"
 
 #define GARBAGE_WINDOW_MS 60000
 
@@ -120,6 +121,7 @@ static void on_received(void *arg)
         nng_msg *msg = nng_aio_get_msg(m->recv_aio);
         nng_aio_set_msg(m->recv_aio, NULL);
         if (!atomic_load(&m->closing)) on_frame(m, msg);
+        qk_wipe(nng_msg_body(msg), nng_msg_len(msg)); /* shares travel in some */
         nng_msg_free(msg);
     }
     if (rv != NNG_ECLOSED && rv != NNG_ECANCELED && !atomic_load(&m->closing))
