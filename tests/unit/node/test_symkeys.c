@@ -225,3 +225,63 @@ QK_TEST(symkeys, versions_are_opened_once_bounded_counted_and_dropped)
     destroyed(&b);
     tear_down(&b);
 }
+
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 15, SHARED = 2 * CAP };
+
+struct worker {
+    struct bench *b;
+    unsigned number;
+    struct qk_bytes pkrec[SHARED + 1];
+    uint64_t evaluated[SHARED + 1];
+};
+
+/* Uses versions in an order of its own; one of the threads has them forgotten now and then. */
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    for (unsigned i = 0; i < ROUNDS * SHARED; i++) {
+        uint32_t ver = 1 + (i * (2 * w->number + 1)) % SHARED;
+        struct node_symkey *key;
+        qk_err err = node_symkey_get(w->b->node, w->b->rec.key_id, ver, w->pkrec[ver], &key);
+        if (err == QK_E_BUSY) continue;
+        qk_assert_ok(err);
+        if (i % 8 == 0) {
+            evaluate(w->b, key, 1);
+            w->evaluated[ver]++;
+        }
+        node_symkey_put(w->b->node, key);
+        if (w->number == 0 && i % 50 == 0) node_symkeys_drop(w->b->node, w->b->rec.key_id, ver);
+    }
+    return NULL;
+}
+
+QK_TEST(symkeys, S_24_threads_share_versions_and_no_evaluation_goes_uncounted)
+{
+    static struct worker w[THREADS];
+    struct bench b = {0};
+    pthread_t thread[THREADS];
+    struct qk_buf records[SHARED + 1];
+    set_up(&b);
+    for (uint32_t ver = 1; ver <= SHARED; ver++) {
+        if (ver > 1) copy_version(&b, ver);
+        records[ver] = (struct qk_buf)QK_BUF(MPC_SYM_RECORD_MAX);
+        const struct qk_buf *record = pkrec(&b, ver);
+        qk_buf_add(&records[ver], record->p, record->len);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        w[i] = (struct worker){.b = &b, .number = i};
+        for (uint32_t ver = 1; ver <= SHARED; ver++) w[i].pkrec[ver] = qk_buf_view(&records[ver]);
+        cr_assert_eq(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) (void)pthread_join(thread[i], NULL);
+    cr_assert_leq(node_symkeys_count(b.node), (size_t)CAP + THREADS);
+    for (uint32_t ver = 1; ver <= SHARED; ver++) {
+        uint64_t done = 0;
+        for (unsigned i = 0; i < THREADS; i++) done += w[i].evaluated[ver];
+        cr_assert_geq(used(&b, ver), done, "S-24: version %u", ver);
+        qk_buf_free(&records[ver]);
+    }
+    tear_down(&b);
+}
