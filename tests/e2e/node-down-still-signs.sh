@@ -26,13 +26,6 @@ wait_all
 new_key >/dev/null || fail "all back, but no key is made"
 ok "all back: keys are made again"
 
-# One attempt, and what the coordinator says it took.
-took() {
-    local ms
-    ms=$(grep '"event":"request"' "$LOCAL/coordinator/log" | tail -n 1 | jq .latency_us)
-    [ "$ms" -le $(($2 * 1000)) ] || fail "$1: the error took $ms us"
-    ok "$1: and the error came within $2 ms ($((ms / 1000)))"
-}
 export AWS_MAX_ATTEMPTS=1
 kill -STOP "$(pid_of node-3)"
 refused "a node hangs: no key is made" DependencyTimeoutException new_key

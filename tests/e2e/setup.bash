@@ -82,6 +82,13 @@ wait_all() {
         sleep 0.2
     done
 }
+# took WHAT MS: of one attempt, what the coordinator says it took.
+took() {
+    local ms
+    ms=$(grep '"event":"request"' "$LOCAL/coordinator/log" | tail -n 1 | jq .latency_us)
+    [ "$ms" -le $(($2 * 1000)) ] || fail "$1: the answer took $ms us"
+    ok "$1: and the answer came within $2 ms ($((ms / 1000)))"
+}
 ok() { echo "ok   $*"; }
 fail() { echo "FAIL $*"; exit 1; }
 skip() { echo "$*"; exit 77; }
