@@ -168,7 +168,7 @@ static void settle(struct node *node, struct run *r)
         if (state == MPC_EPOCH_DONE &&
             node_vault_share_activate(node->vault, run->key_id, run->base + 1) != QK_OK)
             mpc_epoch_stop(r->epoch);
-        node_symkeys_drop_id(node, run->key_id); /* what is open is of the epoch before */
+        if (run->base > 0) node_symkeys_drop_id(node, run->key_id); /* open is the one before */
         qk_log(QK_INFO, "epoch.end", QK_F_HEX("key", run->key_id, 16),
             QK_F_INT("state", mpc_epoch_state(r->epoch)),
             QK_F_INT("votes", mpc_epoch_votes(r->epoch)));

@@ -200,6 +200,7 @@ static qk_err fill(struct node_symkey *key, const struct name *name, struct qk_b
 {
     memcpy(key->key_id, name->key_id, 16);
     key->ver = name->ver;
+    QK_TRY(mpc_sym_version_id(key->id, name->key_id, name->ver));
     key->record = malloc(pkrec.len);
     QK_ENSURE(key->record != NULL, QK_E_NOMEM);
     memcpy(key->record, pkrec.p, pkrec.len);
@@ -371,11 +372,8 @@ void node_symkeys_drop_id(struct node *node, const uint8_t version_id[static 16]
     k->changes++;
     for (struct qk_lru_item *at = k->open.newest; at != NULL;) {
         struct node_symkey *key = QK_LRU_OF(at, struct node_symkey, item);
-        uint8_t id[16];
         at = at->older;
-        bool it = mpc_sym_version_id(id, key->key_id, key->ver) == QK_OK &&
-                  memcmp(id, version_id, sizeof id) == 0;
-        if (it) close_key(k, key);
+        if (memcmp(key->id, version_id, sizeof key->id) == 0) close_key(k, key);
     }
     pthread_mutex_unlock(&k->lock);
 }

@@ -24,6 +24,7 @@ struct node_sym_count;
 struct node_symkey {
     uint8_t key_id[16]; /* of the KMS key */
     uint32_t ver;
+    uint8_t id[16]; /* of the version */
     struct mpc_sym_key *key;
     /* private to symkeys.c */
     struct qk_lru_item item;
