@@ -261,6 +261,15 @@ enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms)
     return KMS_DUE_NOTHING;
 }
 
+/* The date of a rotation that nobody asked for is that of the schedule, not a time that the
+ * coordinator picks: else it could have many next versions of one record certified, one after the
+ * other and all alone, show each to another node, and so end the use of the key for good. */
+static uint64_t scheduled(uint64_t at, uint32_t period_days, uint64_t now_ms)
+{
+    uint64_t period = (uint64_t)period_days * DAY_MS;
+    return period == 0 ? at : at + (now_ms - at) / period * period;
+}
+
 qk_err kms_transition_due(const struct kms_record *current, const struct kms_record *version,
     enum kms_due due, uint64_t now_ms, const struct kms_created *created, struct kms_change *out)
 {
@@ -270,7 +279,8 @@ qk_err kms_transition_due(const struct kms_record *current, const struct kms_rec
     QK_ENSURE(at != 0, QK_E_STATE);
     QK_ENSURE(at <= now_ms, QK_E_EARLY);
     if (due == KMS_DUE_ROTATE)
-        return rotate_generated(current, version, created, KMS_ROTATION_AUTOMATIC, now_ms, out);
+        return rotate_generated(current, version, created, KMS_ROTATION_AUTOMATIC,
+            scheduled(at, current->key.sym.period_days, now_ms), out);
     if (due == KMS_DUE_EXPIRE) {
         QK_ENSURE(is_version_of(version, &current->key, current->key.sym.expiring), QK_E_STATE);
         return take_away(current, version, out);

@@ -186,8 +186,9 @@ enum kms_due kms_due_of(const struct kms_key *key, uint64_t now_ms);
 /** The records that follow: DELETE makes the KEY record; ROTATE needs created (as for
  * KMS_DO_ROTATE) and makes KEY and VERSION, or `version`, if the VERSION record of n_versions + 1
  * is there already, and makes KEY only; EXPIRE needs `version`, the VERSION record of sym.expiring,
- * and makes both. now_ms becomes rotation date and the like: the one the coordinator proposes,
- * within KMS_SKEW_MS of ours (the caller has checked). QK_E_STATE, QK_E_EARLY: not due.
+ * and makes both. now_ms: the one the coordinator proposes, within KMS_SKEW_MS of ours (the caller
+ * has checked). It leaves no trace in the records: the date of a rotation is the latest of the
+ * schedule. QK_E_STATE, QK_E_EARLY: not due.
  */
 QK_MUST_USE qk_err kms_transition_due(const struct kms_record *current,
     const struct kms_record *version, enum kms_due due, uint64_t now_ms,

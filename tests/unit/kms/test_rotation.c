@@ -80,12 +80,39 @@ QK_TEST(rotation, automatic_rotation_comes_when_it_is_due)
     const struct kms_version *v = &kit_version(&w, 2)->version_of;
     cr_expect_eq(sym(&w)->current, 2);
     cr_expect_arr_eq(sym(&w)->material_id, v->material_id, 32);
-    cr_expect_eq(sym(&w)->last_rotation_ms, due + 5);
-    cr_expect_eq(sym(&w)->next_rotation_ms, due + 5 + 100 * DAY);
+    cr_expect_eq(sym(&w)->last_rotation_ms, due, "of the schedule");
+    cr_expect_eq(sym(&w)->next_rotation_ms, due + 100 * DAY);
     cr_expect_eq(sym(&w)->on_demand, 0, "the schedule does not count");
     cr_expect_eq(v->rotation, KMS_ROTATION_AUTOMATIC);
-    cr_expect_eq(v->rotated_ms, due + 5);
+    cr_expect_eq(v->rotated_ms, due);
     cr_expect_eq(kms_due_of(&kit_key(&w)->key, due + 5), KMS_DUE_NOTHING);
+    kit_world_free(&w);
+}
+
+/* A coordinator proposes the time. Two of them must not make two next versions of one record. */
+QK_TEST(rotation, no_proposed_time_makes_another_record)
+{
+    static struct kms_change one, other;
+    struct kit_world w;
+    QK_AUTO_BUF a = QK_BUF(KMS_RECORD_ENCODED_MAX);
+    QK_AUTO_BUF b = QK_BUF(KMS_RECORD_ENCODED_MAX);
+    world(&w);
+    act(&w, "EnableKeyRotation", "{\"KeyId\":\"%s\",\"RotationPeriodInDays\":100}");
+    uint64_t due = KIT_NOW + 100 * DAY;
+    struct kms_created created = {.pkrec = qk_str("made once"), .material_id = {7}};
+    qk_assert_ok(kms_transition_due(kit_key(&w), NULL, KMS_DUE_ROTATE, due, &created, &one));
+    qk_assert_ok(
+        kms_transition_due(kit_key(&w), NULL, KMS_DUE_ROTATE, due + 3 * DAY, &created, &other));
+    for (size_t i = 0; i < 2; i++) {
+        qk_assert_ok(kms_record_encode(&one.records[i], &a));
+        qk_assert_ok(kms_record_encode(&other.records[i], &b));
+    }
+    cr_assert(qk_bytes_eq(qk_buf_view(&a), qk_buf_view(&b)));
+    qk_assert_ok(
+        kms_transition_due(kit_key(&w), NULL, KMS_DUE_ROTATE, due + 950 * DAY, &created, &other));
+    cr_assert_eq(other.records[0].key.sym.last_rotation_ms, due + 900 * DAY);
+    cr_assert_eq(
+        other.records[0].key.sym.next_rotation_ms, due + 1000 * DAY, "once, not ten times");
     kit_world_free(&w);
 }
 
