@@ -8,10 +8,12 @@
 #include "wire/calls.h"
 #include "vault/records.h"
 
+enum { EACH = 4096 /* bytes of room for one: what config.known_records counts on */ };
+
 struct node_record_cache {
     pthread_mutex_t lock;
     struct qk_lru lru;
-    size_t max;
+    size_t max, bytes; /* records; what those in the table take */
 };
 
 qk_err node_records_new(struct node_record_cache **out, const struct node *node)
@@ -100,18 +102,29 @@ static struct node_known *find(struct node_record_cache *c, enum kms_kind kind, 
     return known_of(qk_lru_find(&c->lru, hash_of(kind, id), is_named, &name));
 }
 
+static size_t size_of(const struct node_known *known)
+{
+    return sizeof *known + known->stored.bytes.cap + known->certified.cap;
+}
+
 static void drop(struct node_record_cache *c, struct node_known *known)
 {
     qk_lru_remove(&c->lru, &known->item);
+    c->bytes -= size_of(known);
     known->dropped = true;
     if (known->refs == 0) known_free(known);
 }
 
-static void evict_oldest(struct node_record_cache *c)
+/* Records are as long as their policies, which are the callers' choice: it is bytes that are
+ * bounded, not only records. */
+static void make_room(struct node_record_cache *c, size_t bytes)
 {
-    struct qk_lru_item *oldest = c->lru.oldest;
-    while (oldest != NULL && known_of(oldest)->refs > 0) oldest = oldest->newer;
-    if (oldest != NULL) drop(c, known_of(oldest));
+    struct qk_lru_item *at = c->lru.oldest;
+    while (at != NULL && (c->lru.n >= c->max || c->bytes + bytes > c->max * EACH)) {
+        struct node_known *known = known_of(at);
+        at = at->newer;
+        if (known->refs == 0) drop(c, known);
+    }
 }
 
 /* Put known in, replacing an older version; with a reference for the caller. Never replaces a
@@ -126,7 +139,8 @@ static struct node_known *insert(struct node_record_cache *c, struct node_known 
         known = old;
     } else {
         if (old != NULL) drop(c, old);
-        if (c->lru.n >= c->max) evict_oldest(c);
+        make_room(c, size_of(known));
+        c->bytes += size_of(known);
         qk_lru_add(&c->lru, &known->item, hash_of(r->kind, r->id));
     }
     known->refs++;
