@@ -1,4 +1,4 @@
-/** What eval.c and evalrun.c share. Private to rounds/. */
+/** What eval.c, evalcall.c, evalrun.c and evalwait.c share. Private to rounds/. */
 #ifndef COORD_EVALUATION_H
 #define COORD_EVALUATION_H
 
@@ -70,6 +70,26 @@ struct coord_eval {
     bool have_texts;
     struct coord_ask ask;
 };
+
+/* ---- eval.c: life and threads ---- */
+
+/** An answer came, on a thread of the links; ctx: the struct coord_eval_call. */
+void coord_eval_on_reply(void *ctx, struct coord_reply *reply);
+bool coord_eval_says_ok(const struct coord_reply *r);
+/** The records that nodes asked for belong to one attempt. */
+void coord_eval_forget_attached(struct coord_eval *e);
+
+/* ---- evalcall.c: by whoever works ---- */
+
+/** Ask whatever the run wants to ask now; *n: how many nodes. */
+QK_MUST_USE qk_err coord_eval_send(struct coord_eval *e, size_t *n);
+/** Take over the channels that answers with status TICKET name: before the run hears of any of
+ * them, for it draws new tickets of all nodes at once. */
+void coord_eval_renew(struct coord_eval *e, const struct coord_eval_call *list);
+/** Feed one answer. */
+void coord_eval_take(struct coord_eval *e, const struct coord_eval_call *c);
+/** Faults that fewer than t nodes tell are lost answers, once nobody is left to agree with them. */
+void coord_eval_give_up_faults(struct coord_eval *e, bool late);
 
 /* ---- evalrun.c: what is evaluated ---- */
 
