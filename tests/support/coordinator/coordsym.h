@@ -16,7 +16,7 @@ struct cw_symver {
     struct mpc_sym_key *key[CW_NODES];
 };
 
-enum { CW_VERSIONS = 3 };
+enum { CW_VERSIONS = 16 };
 
 struct cw_sym {
     uint8_t key_id[16];
