@@ -413,11 +413,25 @@ static pthread_mutex_t *subject_lock(struct coord_op *op)
     return &op->engine->subjects[hash % COORD_SUBJECTS];
 }
 
+/* Not for longer than a short operation may take: who changes one key again and again while making
+ * its material takes long would have every worker wait in line. */
+static bool wait_in_line(pthread_mutex_t *lock, unsigned ms)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return pthread_mutex_timedlock(lock, &until) == 0;
+}
+
 qk_err coord_op_run(struct coord_op *op, struct kms_fault *fault)
 {
     pthread_mutex_t *lock = subject_lock(op);
     op->may_wait = true;
-    if (lock != NULL) (void)pthread_mutex_lock(lock);
+    if (lock != NULL && !wait_in_line(lock, op->engine->timing.total_ms))
+        return kms_fault_throttled(fault);
     qk_err err = run(op, fault);
     if (lock != NULL) (void)pthread_mutex_unlock(lock);
     return err;
