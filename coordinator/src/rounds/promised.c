@@ -142,14 +142,17 @@ static qk_err take_page(struct coord_engine *e, struct coord_promised *p, uint8_
 
 qk_err coord_promised_take(struct coord_engine *e, struct coord_promised *p, uint16_t node)
 {
-    for (unsigned kind = KMS_KIND_ACCOUNT; kind <= KMS_KIND_VERSION; kind++) {
+    /* A version before the key that names it. */
+    static const uint8_t kinds[] = {KMS_KIND_ACCOUNT, KMS_KIND_USER, KMS_KIND_CREDENTIAL,
+        KMS_KIND_VERSION, KMS_KIND_KEY, KMS_KIND_SYSTEM};
+    for (size_t i = 0; i < QK_COUNT(kinds); i++) {
         char after[KMS_RECORD_ID_MAX + 1] = {0};
         bool more = true;
         for (size_t page = 0; more && page < PAGES_MAX; page++) {
-            struct wire_call call = {.fetch_kind = (uint8_t)kind, .fetch_after = qk_str(after)};
+            struct wire_call call = {.fetch_kind = kinds[i], .fetch_after = qk_str(after)};
             struct coord_reply r;
             QK_TRY(coord_call_one(e, node, &call, WIRE_CALL_PROMISED, &r));
-            qk_err err = take_page(e, p, (uint8_t)kind, &r, after, &more);
+            qk_err err = take_page(e, p, kinds[i], &r, after, &more);
             coord_reply_free(&r);
             QK_TRY(err);
         }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "qk/clock.h"
 #include "rounds/due.h"
+#include "rounds/promised.h"
 
 static struct cw_world *world_new(void)
 {
@@ -151,5 +152,59 @@ QK_TEST(rotation, that_is_due_waits_for_a_node_that_is_away)
     qk_assert_ok(coord_due_run(&w->engine, qk_now_ms()));
     cr_expect_eq(current(w), 1);
     cr_expect_eq(w->fakes[0].calls[WIRE_CALL_DUE], 0);
+    world_free(w);
+}
+
+/* ---- a coordinator that died between the nodes' signatures and its store ---- */
+
+/* The records of a rotation as the nodes have promised them: by kind. */
+static struct qk_buf promised[KMS_KIND_VERSION + 1];
+
+static void promise_rotation(struct cw_world *w)
+{
+    struct kms_created created;
+    QK_AUTO_BUF pkrec = QK_BUF(KMS_PKREC_MAX);
+    struct kms_change *next = calloc(1, sizeof *next);
+    (void)pthread_mutex_lock(&w->lock);
+    cw_generated(w, 2, &created, &pkrec);
+    const struct cw_record *key = cw_find(w, KMS_KIND_KEY, w->sym->key_text);
+    qk_assert_ok(kms_transition_due(&key->r, NULL, KMS_DUE_ROTATE, qk_now_ms(), &created, next));
+    for (size_t i = 0; i < next->n; i++) {
+        struct qk_buf *b = &promised[next->records[i].kind];
+        *b = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
+        qk_assert_ok(kms_record_encode(&next->records[i], b));
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    free(next);
+}
+
+static enum cw_fate names_promised(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    if (call->kind != WIRE_CALL_PROMISED || call->fetch_after.len > 0) return CW_SEND;
+    struct qk_bytes record = qk_buf_view(&promised[call->fetch_kind]);
+    if (record.len == 0) return CW_SEND;
+    size_t at = scratch->len;
+    cw_sign(f, record, scratch);
+    a->signed_records[a->n_signed++] =
+        (struct wire_signed){record, qk_bytes(scratch->p + at, WIRE_SIG_LEN)};
+    return CW_SEND;
+}
+
+QK_TEST(rotation, S_20_that_t_nodes_promised_is_completed_key_and_version)
+{
+    struct cw_world *w = world_new();
+    cw_schedule_rotation(w, qk_now_ms() - 1000);
+    promise_rotation(w);
+    for (size_t i = 0; i < CW_NODES; i++) w->fakes[i].bend = names_promised;
+    struct coord_promised *p = coord_promised_new();
+    qk_assert_ok(coord_promised_take(&w->engine, p, 1));
+    cr_expect_eq(current(w), 1, "S-20: one node alone completes nothing");
+    cr_expect(!has_version(w, 2));
+    qk_assert_ok(coord_promised_take(&w->engine, p, 3));
+    cr_expect_eq(current(w), 2);
+    cr_expect(has_version(w, 2), "S-20");
+    coord_promised_free(p);
+    for (size_t i = 0; i < QK_COUNT(promised); i++) qk_buf_free(&promised[i]);
     world_free(w);
 }
