@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
+#include <pthread.h>
+#include <unistd.h>
 
 static const struct pair_spec {
     const char *name;
@@ -27,9 +29,31 @@ static const struct pair_spec *find(struct qk_bytes name)
     return NULL;
 }
 
+/* RSA pairs take a second of a processor each: at least one stays free for everybody else. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t left;
+    long running;
+} rsa = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
+static EVP_PKEY *generate_rsa(unsigned bits)
+{
+    long most = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    (void)pthread_mutex_lock(&rsa.mutex);
+    while (rsa.running >= (most < 1 ? 1 : most)) (void)pthread_cond_wait(&rsa.left, &rsa.mutex);
+    rsa.running++;
+    (void)pthread_mutex_unlock(&rsa.mutex);
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
+    (void)pthread_mutex_lock(&rsa.mutex);
+    rsa.running--;
+    (void)pthread_cond_signal(&rsa.left);
+    (void)pthread_mutex_unlock(&rsa.mutex);
+    return key;
+}
+
 static EVP_PKEY *generate(const struct pair_spec *s)
 {
-    if (s->bits != 0) return EVP_PKEY_Q_keygen(NULL, NULL, s->type, (size_t)s->bits);
+    if (s->bits != 0) return generate_rsa(s->bits);
     if (s->curve != NULL) return EVP_PKEY_Q_keygen(NULL, NULL, s->type, s->curve);
     return EVP_PKEY_Q_keygen(NULL, NULL, s->type);
 }

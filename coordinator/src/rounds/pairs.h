@@ -13,7 +13,8 @@
 
 enum { COORD_PAIR_SEED = 64 };
 
-/** Make a pair. Takes a second or more for the longest RSA keys: never on a quick thread.
+/** Make a pair. Takes a second or more for the longest RSA keys, of which only so many are made at
+ * one time that a processor stays free; the others wait. Never on a quick thread.
  *
  *  spec         name of the API: RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, _P384, _P521,
  *               ECC_SECG_P256K1, ECC_NIST_EDWARDS25519

@@ -241,6 +241,56 @@ QK_TEST(eval_rounds, with_fewer_than_t_nodes_the_caller_may_try_again)
     world_free(w);
 }
 
+/* ---- statuses of an evaluation ---- */
+
+static enum cw_fate used_up(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    (void)f, (void)scratch;
+    if (call->kind == WIRE_CALL_OP && call->eval.op == WIRE_EVAL_ENC)
+        *a = (struct wire_answer){.eval_status = MPC_SYM_LIMIT};
+    return CW_SEND;
+}
+
+QK_TEST(eval_rounds, S_24_a_version_that_t_nodes_say_is_used_up_encrypts_no_more)
+{
+    struct cw_world *w = world_new(MPC_SYM_FV);
+    w->fakes[1].bend = used_up;
+    struct result *r = data_key(w);
+    qk_assert_ok(r->err); /* one node alone says nothing */
+    result_free(r);
+    w->fakes[2].bend = used_up;
+    r = data_key(w);
+    cr_expect_eq(r->err, QK_E_DENIED, "S-24");
+    cr_expect_str_eq(r->fault.type, "LimitExceededException");
+    result_free(r);
+    world_free(w);
+}
+
+static enum cw_fate silent_at_dec(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    (void)f, (void)a, (void)scratch;
+    return call->kind == WIRE_CALL_OP && call->eval.op == WIRE_EVAL_DEC ? CW_SILENT : CW_SEND;
+}
+
+QK_TEST(eval_rounds, another_node_is_asked_when_one_stays_silent_at_Decrypt)
+{
+    struct cw_world *w = world_new(MPC_SYM_FV);
+    struct kms_fault fault;
+    struct result *r = data_key(w);
+    qk_assert_ok(r->err);
+    atomic_store(&w->engine.watch.dec.deadline_us, 50000);
+    for (size_t i = 0; i < CW_NODES; i++) {
+        QK_AUTO_BUF opened = QK_BUF_SECRET(8192);
+        for (size_t k = 0; k < CW_NODES; k++) w->fakes[k].bend = k == i ? silent_at_dec : NULL;
+        qk_assert_ok(cw_decrypt(w, qk_buf_view(&r->op.blob), "", &opened, &fault));
+        cr_expect(qk_bytes_eq(qk_buf_view(&opened), qk_buf_view(&r->op.plain)));
+    }
+    result_free(r);
+    world_free(w);
+}
+
 /* ---- S-15: the plaintext of an Encrypt stays here ---- */
 
 struct seen {
