@@ -188,7 +188,10 @@ static void note_success(struct coord_eval *e)
         atomic_fetch_add(&c->sym_dec, 1);
         coord_pace_note(f ? &w->dec : &w->v, took_us);
     } else {
+        bool fell =
+            !f && e->attempt > 1 && (mpc_sym_version_record(e->version)->modes & MPC_SYM_F) != 0;
         atomic_fetch_add(f ? &c->sym_f : &c->sym_v, 1);
+        atomic_fetch_add(&c->sym_fell, fell);
         coord_pace_note(f ? &w->enc : &w->v, took_us);
     }
 }

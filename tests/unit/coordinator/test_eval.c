@@ -168,6 +168,7 @@ QK_TEST(eval, S_3_no_lie_of_one_node_gets_into_a_ciphertext)
     }
     cr_expect_eq(count(&w->engine.counts.sym_f), 0, "S-3");
     cr_expect_eq(count(&w->engine.counts.sym_v), LIES);
+    cr_expect_eq(count(&w->engine.counts.sym_fell), LIES);
     world_free(w);
 }
 
