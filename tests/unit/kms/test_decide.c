@@ -176,8 +176,8 @@ QK_TEST(decide, create_key_says_what_is_wrong)
         {"{\"KeySpec\":\"ECC_NIST_P256\",\"KeyUsage\":\"KEY_AGREEMENT\"}",
             "UnsupportedOperationException",
             "KeyUsage KEY_AGREEMENT is not supported by this service."},
-        {"{\"KeySpec\":\"RSA_2048\",\"KeyUsage\":\"SIGN_VERIFY\"}",
-            "UnsupportedOperationException", "KeySpec RSA_2048 is not supported by this service."},
+        {"{\"KeySpec\":\"RSA_2048\",\"KeyUsage\":\"SIGN_VERIFY\"}", "UnsupportedOperationException",
+            "KeySpec RSA_2048 is not supported by this service."},
         {"{\"KeySpec\":\"ECC_NIST_P256\",\"CustomerMasterKeySpec\":\"ECC_NIST_P256\"}",
             "ValidationException",
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
