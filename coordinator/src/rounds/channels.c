@@ -13,6 +13,7 @@ struct lane {
     atomic_uint seq; /* 0: no channel yet */
     _Atomic uint64_t chan[2];
     _Atomic uint64_t ctr;
+    atomic_bool barred;
     pthread_mutex_t changing;
 };
 
@@ -120,10 +121,17 @@ bool coord_channels_ready(struct coord_channels *c, uint16_t node)
     return l != NULL && atomic_load(&l->seq) != 0;
 }
 
+void coord_channels_bar(struct coord_channels *c, uint16_t node, bool barred)
+{
+    struct lane *l = find(c, node);
+    if (l != NULL) atomic_store(&l->barred, barred);
+}
+
 qk_err coord_channels_ticket(struct coord_channels *c, uint16_t node, struct mpc_sym_ticket *out)
 {
     struct lane *l = find(c, node);
     QK_ENSURE(l != NULL && coord_node_up(c->engine->nodes, node), QK_E_NOT_FOUND);
+    QK_ENSURE(!atomic_load(&l->barred), QK_E_NOT_FOUND);
     for (;;) {
         uint64_t chan[2];
         unsigned seq = atomic_load(&l->seq);

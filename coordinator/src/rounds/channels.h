@@ -27,9 +27,13 @@ void coord_channels_node_up(struct coord_channels *c, uint16_t node);
 void coord_channels_renew(struct coord_channels *c, uint16_t node,
     const uint8_t old[static MPC_SYM_CHAN_LEN], struct qk_bytes chan);
 
-/** The next ticket. QK_E_NOT_FOUND: the link is down, or the node has not told its channel yet. */
+/** The next ticket. QK_E_NOT_FOUND: the link is down, the node has not told its channel yet, or is
+ *  barred. */
 QK_MUST_USE qk_err coord_channels_ticket(
     struct coord_channels *c, uint16_t node, struct mpc_sym_ticket *out);
+/** A node in quarantine refuses everything: while barred there are no tickets of it, so that
+ * Encrypt does not ask it in vain. */
+void coord_channels_bar(struct coord_channels *c, uint16_t node, bool barred);
 /** Has the node told its channel? */
 bool coord_channels_ready(struct coord_channels *c, uint16_t node);
 

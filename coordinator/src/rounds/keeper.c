@@ -53,6 +53,7 @@ static void look_for_quarantine(struct coord_keeper *k, size_t i)
     k->quarantined[i] = now;
     if (now) k->synced[i] = false;
     (void)pthread_mutex_unlock(&k->mutex);
+    if (e->channels != NULL) coord_channels_bar(e->channels, node, now);
     if (news)
         qk_log(now ? QK_ERROR : QK_INFO, "node.quarantine", QK_F_INT("node", node),
             QK_F_STR("state", now ? "entered" : "left"));

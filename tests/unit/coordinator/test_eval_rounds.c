@@ -116,6 +116,23 @@ QK_TEST(eval_rounds, a_node_that_always_wants_another_ticket_is_left_out)
     world_free(w);
 }
 
+QK_TEST(eval_rounds, a_node_in_quarantine_is_not_asked_in_vain)
+{
+    struct cw_world *w = world_new(MPC_SYM_FV);
+    coord_channels_bar(w->engine.channels, 2, true);
+    struct result *r = data_key(w);
+    qk_assert_ok(r->err);
+    cr_expect(r->op.attempts == 1 && r->op.blob.p[1] == MPC_SYM_V);
+    cr_expect_eq(w->sym->enc[1], 0);
+    result_free(r);
+    coord_channels_bar(w->engine.channels, 2, false);
+    r = data_key(w);
+    qk_assert_ok(r->err);
+    cr_expect_eq(r->op.blob.p[1], MPC_SYM_F);
+    result_free(r);
+    world_free(w);
+}
+
 /* ---- records ---- */
 
 QK_TEST(eval_rounds, a_node_that_lacks_a_record_is_given_it_within_the_same_X)
