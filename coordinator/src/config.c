@@ -60,7 +60,8 @@ const struct qk_opt coord_config_table[] = {
     NUMBER(total_ms, "ms", "10000", 100, 120000, "Time for all attempts of an operation.", ""),
     NUMBER(create_ms, "ms", "9000", 1000, 600000,
         "Time for all attempts to make a key; six times that for the ceremony.", ""),
-    NUMBER(due_ms, "ms", "10000", 100, 3600000, "Time between looks for what is due: deletions, rotations, expiries.", ""),
+    NUMBER(due_ms, "ms", "10000", 100, 3600000,
+        "Time between looks for what is due: deletions, rotations, expiries.", ""),
 };
 const size_t coord_config_n = QK_COUNT(coord_config_table);
 
