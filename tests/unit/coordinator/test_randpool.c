@@ -231,6 +231,25 @@ QK_TEST(randpool, G_6_a_forked_child_gets_none_of_the_parents_bytes)
     world_free(w);
 }
 
+QK_TEST(randpool, G_6_what_is_left_is_dropped_when_fewer_than_t_nodes_contribute)
+{
+    struct cw_world *w = world_new();
+    uint8_t bytes[1024];
+    bend_all(w, refuses, 2);
+    unsigned long long before = atomic_load(&w->engine.counts.rand_failed);
+    /* Take until it is filled up again, never all of it. */
+    for (int i = 0; i < 30000 && atomic_load(&w->engine.counts.rand_failed) == before; i++) {
+        if (coord_randpool_level(w->engine.random) > MPC_RAND_POOL_MAX / 4)
+            qk_assert_ok(coord_randpool_take(w->engine.random, bytes, sizeof bytes));
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    cr_assert(atomic_load(&w->engine.counts.rand_failed) > before);
+    for (int i = 0; i < 30000 && atomic_load(&w->engine.counts.rand_failed) < before + 80; i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    cr_expect_eq(coord_randpool_level(w->engine.random), 0, "G-6");
+    world_free(w);
+}
+
 struct taker {
     pthread_t thread;
     struct cw_world *w;
