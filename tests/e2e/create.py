@@ -1,6 +1,5 @@
-"""create.py FILE SECONDS: make keys without pause; every acknowledged one goes to FILE, with its public
-key, before the next is made. Errors are counted: under faults they are allowed, lost keys are not."""
-import base64
+"""create.py FILE SECONDS: make signing and symmetric keys without pause; every acknowledged one goes to FILE
+before the next is made. Errors are counted: under faults they are allowed, lost keys are not."""
 import sys
 import time
 
@@ -13,7 +12,7 @@ made = errors = 0
 with open(path, "w", encoding="ascii") as out:
     while time.monotonic() < end:
         try:
-            key = qkms.new_key(kms)
+            key = qkms.new_key(kms) if made % 2 else qkms.new_symmetric(kms).rsplit("/", 1)[1]
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             errors += 1
             print(f"{time.strftime('%H:%M:%S')} {error}", flush=True)
