@@ -159,16 +159,29 @@ static qk_err read_tail(struct qk_unpack *u, struct mpc_sym_record *r)
     return qk_unpack_end(u);
 }
 
-qk_err mpc_sym_record_decode(struct qk_bytes in, struct mpc_sym_record *out)
+static qk_err read_record(struct qk_bytes in, struct mpc_sym_record *r)
 {
     QK_ENSURE(in.len <= MPC_SYM_RECORD_MAX, QK_E_MALFORMED);
-    struct mpc_sym_record r = {0};
     struct qk_unpack u = qk_unpack(in);
-    QK_TRY(read_head(&u, &r));
-    QK_TRY(read_nodes(&u, &r));
-    QK_TRY(read_tail(&u, &r));
-    QK_TRY(check_numbers(&r));
+    QK_TRY(read_head(&u, r));
+    QK_TRY(read_nodes(&u, r));
+    QK_TRY(read_tail(&u, r));
+    return check_numbers(r);
+}
+
+qk_err mpc_sym_record_decode(struct qk_bytes in, struct mpc_sym_record *out)
+{
+    struct mpc_sym_record r = {0};
+    QK_TRY(read_record(in, &r));
     QK_TRY(check_points(&r));
+    *out = r;
+    return QK_OK;
+}
+
+qk_err mpc_sym_record_decode_known(struct qk_bytes in, struct mpc_sym_record *out)
+{
+    struct mpc_sym_record r = {0};
+    QK_TRY(read_record(in, &r));
     *out = r;
     return QK_OK;
 }

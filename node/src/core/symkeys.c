@@ -189,7 +189,7 @@ static qk_err load(struct node *node, const struct name *name, struct qk_bytes p
     QK_TRY(mpc_sym_version_id(id, name->key_id, name->ver));
     QK_TRY(node_vault_share_load(node->vault, id, &epoch, &secret, &record));
     QK_ENSURE(qk_bytes_eq(qk_buf_view(&record), pkrec), QK_E_MISMATCH);
-    QK_TRY(mpc_sym_record_decode(pkrec, rec) == QK_OK ? QK_OK : QK_E_CORRUPT);
+    QK_TRY(mpc_sym_record_decode_known(pkrec, rec) == QK_OK ? QK_OK : QK_E_CORRUPT);
     bool same = memcmp(rec->key_id, name->key_id, 16) == 0 && rec->ver == name->ver;
     QK_ENSURE(same && rec->e_net == epoch, QK_E_CORRUPT);
     QK_TRY(mpc_sym_share_decode(qk_buf_view(&secret), share));

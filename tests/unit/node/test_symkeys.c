@@ -150,6 +150,24 @@ static void found_and_matched(struct bench *b)
     cr_assert_eq(node_symkeys_count(b->node), 0u);
 }
 
+/* What is decoded without its points is refused where these are used. */
+static void points_are_looked_at_once(struct bench *b)
+{
+    struct mpc_sym_record known, whole;
+    struct mpc_sym_version *version;
+    struct qk_buf *bytes = &b->pkrec;
+    (void)pkrec(b, 1);
+    qk_assert_ok(mpc_sym_record_decode(qk_buf_view(bytes), &whole));
+    qk_assert_ok(mpc_sym_record_decode_known(qk_buf_view(bytes), &known));
+    cr_assert_eq(memcmp(&known, &whole, sizeof known), 0);
+    uint8_t *last = memmem(bytes->p, bytes->len, b->rec.big_s[2], 32);
+    cr_assert_not_null(last);
+    memset(last + 1, 0xff, 32); /* no such x */
+    qk_assert_err(mpc_sym_record_decode(qk_buf_view(bytes), &whole), QK_E_MALFORMED);
+    qk_assert_ok(mpc_sym_record_decode_known(qk_buf_view(bytes), &known));
+    cr_assert_neq(mpc_sym_version_new(&version, &known), QK_OK);
+}
+
 static void bounded(struct bench *b)
 {
     for (uint32_t ver = 2; ver <= VERSIONS; ver++) copy_version(b, ver);
@@ -220,6 +238,7 @@ QK_TEST(symkeys, versions_are_opened_once_bounded_counted_and_dropped)
     struct bench b = {0};
     set_up(&b);
     found_and_matched(&b);
+    points_are_looked_at_once(&b);
     bounded(&b);
     S_24_counted(&b);
     destroyed(&b);
