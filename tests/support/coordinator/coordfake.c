@@ -236,7 +236,7 @@ static enum cw_fate answer_one(struct cw_fake *f, struct qk_bytes bytes, struct 
     honest(f, call, a, &scratch);
     cw_bend_fn bend = f->bend;
     enum cw_fate fate = bend == NULL ? CW_SEND : bend(f, call, a, &scratch);
-    if (fate == CW_SEND) wire_answer_encode(out, a);
+    if (fate == CW_SEND || fate == CW_LATER) wire_answer_encode(out, a);
     if (fate == CW_GARBAGE) qk_buf_add_str(out, "\x81no answer");
     free(call);
     free(a);
@@ -253,12 +253,33 @@ static enum cw_fate answer_bundle(struct cw_fake *f, struct qk_bytes bytes, stru
     CW_MUST(wire_bundle_decode(bytes, items, &n) == QK_OK);
     for (size_t i = 0; i < n; i++) {
         answers[i] = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
-        if (answer_one(f, items[i], &answers[i]) == CW_SILENT) all = CW_SILENT;
+        enum cw_fate one = answer_one(f, items[i], &answers[i]);
+        if (one == CW_SILENT || (one == CW_LATER && all == CW_SEND)) all = one;
         views[i] = qk_buf_view(&answers[i]);
     }
     wire_bundle_encode(out, views, n);
     for (size_t i = 0; i < n; i++) qk_buf_free(&answers[i]);
     return all;
+}
+
+void cw_send_late(struct cw_fake *f)
+{
+    for (size_t i = 0; i < f->n_late; i++) {
+        qk_err sent = wire_reply_send(f->late[i].reply, qk_buf_view(&f->late[i].bytes));
+        (void)sent;
+        qk_buf_free(&f->late[i].bytes);
+    }
+    f->n_late = 0;
+}
+
+/* With the lock: an answer for later. */
+static bool put_off(struct cw_fake *f, struct qk_buf *bytes, struct wire_reply *reply)
+{
+    if (f->n_late == QK_COUNT(f->late)) return false;
+    f->late[f->n_late].reply = reply;
+    f->late[f->n_late++].bytes = *bytes;
+    *bytes = (struct qk_buf)QK_BUF(WIRE_CALL_MAX);
+    return true;
 }
 
 static void handler(
@@ -272,6 +293,7 @@ static void handler(
         wire_bundle_is(bytes) ? answer_bundle(f, bytes, &out) : answer_one(f, bytes, &out);
     bool hold = fate == CW_SILENT && f->n_held < QK_COUNT(f->held);
     if (hold) f->held[f->n_held++] = reply;
+    hold = hold || (fate == CW_LATER && put_off(f, &out, reply));
     (void)pthread_mutex_unlock(&f->world->lock);
     if (hold) return;
     qk_err sent = QK_OK; /* the caller may be gone: not our affair */
@@ -297,6 +319,7 @@ void cw_fake_stop(struct cw_fake *f)
 {
     for (size_t i = 0; i < f->n_held; i++) wire_reply_drop(f->held[i]);
     f->n_held = 0;
+    cw_send_late(f);
     wire_server_free(f->server);
     f->server = NULL;
 }

@@ -8,6 +8,8 @@ void cw_must(bool ok, const char *what);
 #define CW_MUST(expr) cw_must((expr), #expr)
 
 void cw_fake_start(struct cw_fake *f);
+/** Send the answers whose fate was CW_LATER. With the world's lock. */
+void cw_send_late(struct cw_fake *f);
 /** Give every held reply back, stop. Also for one that was not started. */
 void cw_fake_stop(struct cw_fake *f);
 

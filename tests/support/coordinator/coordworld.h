@@ -22,7 +22,7 @@ enum { CW_NODES = 3, CW_RECORDS = 32 };
 #define CW_REGION  "eu-test-1"
 #define CW_AKID    "AKIAABCDEFGHIJKLMNOP"
 
-enum cw_fate { CW_SEND, CW_SILENT, CW_DROP, CW_GARBAGE };
+enum cw_fate { CW_SEND, CW_SILENT, CW_DROP, CW_GARBAGE, CW_LATER /* cw_send_late */ };
 
 struct cw_world;
 struct cw_sym;
@@ -40,6 +40,11 @@ struct cw_fake {
     void *_Atomic bend_arg;
     struct wire_reply *held[64]; /* silent ones: given back at the end */
     size_t n_held;
+    struct {
+        struct wire_reply *reply;
+        struct qk_buf bytes;
+    } late[16];
+    size_t n_late;
     unsigned calls[16]; /* by kind */
     bool answered_need;
 };

@@ -308,6 +308,42 @@ QK_TEST(eval_rounds, another_node_is_asked_when_one_stays_silent_at_Decrypt)
     world_free(w);
 }
 
+/* ---- answers that come when another question has been asked ---- */
+
+/* Late at the first evaluation, and just before the answer to the second. */
+static enum cw_fate late_at_dec(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    (void)a, (void)scratch;
+    if (call->kind != WIRE_CALL_OP) return CW_SEND;
+    if (call->eval.op == WIRE_EVAL_DEC) return CW_LATER;
+    cw_send_late(f);
+    return CW_SEND;
+}
+
+QK_TEST(eval_rounds, an_answer_to_the_first_half_of_ReEncrypt_is_none_to_the_second)
+{
+    struct cw_world *w = world_new(MPC_SYM_FV);
+    struct result *first = data_key(w);
+    QK_AUTO_BUF text = QK_BUF(8192);
+    qk_assert_ok(first->err);
+    qk_base64_add(&text, qk_buf_view(&first->op.blob));
+    atomic_store(&w->engine.watch.dec.deadline_us, 50000);
+    for (size_t i = 0; i < CW_NODES; i++) {
+        struct result *r = calloc(1, sizeof *r);
+        for (size_t k = 0; k < CW_NODES; k++) w->fakes[k].bend = k == i ? late_at_dec : NULL;
+        cw_request(&r->request, "TrentService.ReEncrypt",
+            "{\"CiphertextBlob\":\"%s\",\"DestinationKeyId\":\"%s\"}", qk_buf_cstr(&text),
+            w->sym->key_text);
+        qk_assert_ok(cw_serve(w, &r->op, &r->request, &r->fault));
+        cr_expect_eq(r->op.blob.p[1], MPC_SYM_F);
+        result_free(r);
+    }
+    cr_expect_eq(atomic_load(&w->engine.counts.sym_suspects), 0, "nobody lied");
+    result_free(first);
+    world_free(w);
+}
+
 /* ---- S-15: the plaintext of an Encrypt stays here ---- */
 
 struct seen {
