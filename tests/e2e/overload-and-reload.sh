@@ -26,7 +26,8 @@ wait_ready 30
 told READY=1 1
 
 py throttled.py "$key"
-sign_file "$key" "$E2E/README.md" ECDSA_SHA_256 "$WORK/sig"
+echo again >"$WORK/message"
+sign_file "$key" "$WORK/message" ECDSA_SHA_256 "$WORK/sig"
 ok "it serves again when the rush is over"
 
 serial() { openssl s_client -connect "127.0.0.1:$PORT" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint; }
