@@ -74,6 +74,8 @@ _Noreturn void qktest_abort(void);
     QKTEST_CHECK_((p) == NULL, 0, #p " is null" __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, n, ...)                                                             \
     QKTEST_CHECK_(memcmp((a), (b), (n)) == 0, 1, #a " equals " #b __VA_OPT__(, ) __VA_ARGS__)
+#define cr_expect_arr_eq(a, b, n, ...)                                                             \
+    QKTEST_CHECK_(memcmp((a), (b), (n)) == 0, 0, #a " == " #b __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_str_neq(a, b, ...)                                                               \
     QKTEST_CHECK_(strcmp((a), (b)) != 0, 1, #a " differs from " #b __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...)                                                                \
