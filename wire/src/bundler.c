@@ -75,6 +75,11 @@ qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, u
     return QK_OK;
 }
 
+void wire_bundler_stop(struct wire_bundler *b)
+{
+    if (b != NULL) wire_tick_stop(&b->tick);
+}
+
 void wire_bundler_free(struct wire_bundler *b)
 {
     if (b == NULL) return;

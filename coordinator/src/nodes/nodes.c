@@ -68,7 +68,11 @@ qk_err coord_nodes_new(struct coord_nodes **out, const struct coord_nodes_config
 void coord_nodes_free(struct coord_nodes *nodes)
 {
     if (nodes == NULL) return;
-    for (size_t i = 0; i < nodes->n; i++) wire_client_free(nodes->node[i].client);
+    for (size_t i = 0; i < nodes->n; i++) {
+        wire_bundler_stop(nodes->node[i].bundler);
+        wire_bundler_stop(nodes->node[i].changes);
+        wire_client_free(nodes->node[i].client);
+    }
     for (size_t i = 0; i < nodes->n; i++) {
         wire_bundler_free(nodes->node[i].bundler);
         wire_bundler_free(nodes->node[i].changes);

@@ -122,6 +122,7 @@ static struct room *room_new(void)
 
 static void room_free(struct room *r)
 {
+    wire_bundler_stop(r->bundler);
     wire_client_free(r->client);
     wire_bundler_free(r->bundler);
     wire_server_free(r->server);

@@ -40,6 +40,9 @@ struct wire_bundler;
  *              a call */
 QK_MUST_USE qk_err wire_bundler_new(
     struct wire_bundler **out, struct wire_client *client, unsigned max_frames);
+/** Before wire_client_free: the bundler's own clock, which would use the client, stops. What still
+ *  waits ends with the client's calls. NULL is allowed. */
+void wire_bundler_stop(struct wire_bundler *b);
 /** After wire_client_free. NULL is allowed. */
 void wire_bundler_free(struct wire_bundler *b);
 
