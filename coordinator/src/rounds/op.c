@@ -239,8 +239,8 @@ static void let_go(struct coord_op *op, const struct coord_ask *ask, struct coor
 static void own_words(struct coord_op *op, struct kms_fault *fault)
 {
     struct kms_request req;
-    bool no_claim = op->op == KMS_OP_ENCRYPT && !op->parsed &&
-                    strcmp(fault->message, "The nodes were shown no claim.") == 0;
+    bool no_claim =
+        op->op == KMS_OP_ENCRYPT && !op->parsed && strcmp(fault->message, KMS_CLAIM_MISSING) == 0;
     if (no_claim && kms_request_parse(op->raw, &req, fault) == QK_OK) kms_request_free(&req);
 }
 

@@ -125,6 +125,9 @@ struct kms_context_map {
 
 /** What an Encrypt's claim has in the place of Plaintext: one zero byte. */
 #define KMS_CLAIM_PLAINTEXT "AA=="
+/** What a node says (ValidationException) of an authentic Encrypt without a claim: its coordinator
+ *  could not parse the body and answers with its own fault. */
+#define KMS_CLAIM_MISSING "The nodes were shown no claim."
 
 /** Owned by the request: free with kms_request_free. Views point into it. */
 struct kms_request {

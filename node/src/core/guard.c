@@ -290,7 +290,7 @@ static qk_err parse_request(struct node_op *op, struct kms_fault *fault)
 {
     if (!op->raw.body_is_hash) return kms_request_parse(&op->raw, &op->req, fault);
     if (op->call.claim.len > 0) return kms_claim_parse(&op->raw, op->call.claim, &op->req, fault);
-    return kms_fault_set(fault, "ValidationException", "The nodes were shown no claim.");
+    return kms_fault_set(fault, "ValidationException", "%s", KMS_CLAIM_MISSING);
 }
 
 static enum node_verdict caller_records(struct node_op *op)
