@@ -62,13 +62,12 @@ static struct entry *entry_of(struct qk_lru_item *item)
     return QK_LRU_OF(item, struct entry, item);
 }
 
-/* Out of its group and the table; presig is the caller's now. */
-static struct mpc_presig *unlink_entry(struct node_presigs *p, struct entry *e)
+/* Out of its group g and the table; presig is the caller's now. */
+static struct mpc_presig *unlink_entry(struct node_presigs *p, struct group *g, struct entry *e)
 {
     struct mpc_presig *presig = e->presig;
-    struct group *g = e->group;
-    *(e->older != NULL ? &e->older->newer : &g->oldest) = e->newer;
-    *(e->newer != NULL ? &e->newer->older : &g->newest) = e->older;
+    *(e == g->oldest ? &g->oldest : &e->older->newer) = e->newer;
+    *(e == g->newest ? &g->newest : &e->newer->older) = e->older;
     g->n_free--;
     qk_lru_remove(&p->entries, &e->item);
     free(e);
@@ -77,7 +76,7 @@ static struct mpc_presig *unlink_entry(struct node_presigs *p, struct entry *e)
 
 static void drop_all(struct node_presigs *p, struct group *g)
 {
-    while (g->oldest != NULL) mpc_presig_free(unlink_entry(p, g->oldest));
+    while (g->oldest != NULL) mpc_presig_free(unlink_entry(p, g, g->oldest));
 }
 
 static void drop_group(struct node_presigs *p, struct group *g)
@@ -251,7 +250,7 @@ static struct mpc_presig *take(struct node_presigs *p, const uint8_t sid[static 
     struct entry *e = entry_of(qk_lru_find(&p->entries, entry_hash(sid), is_entry, sid));
     if (e == NULL) return NULL;
     *fresh = qk_mono_ms() - e->made_ms < p->age_ms;
-    return unlink_entry(p, e);
+    return unlink_entry(p, e->group, e);
 }
 
 qk_err node_presig_use(struct node *node, const uint8_t sid[static 32],
@@ -277,7 +276,7 @@ void node_presigs_burn_setup(struct node *node, const uint8_t setup_id[static 32
     for (struct qk_lru_item *at = p->entries.oldest, *next; at != NULL; at = next) {
         next = at->newer;
         if (mpc_presig_uses_setup(entry_of(at)->presig, setup_id))
-            mpc_presig_free(unlink_entry(p, entry_of(at)));
+            mpc_presig_free(unlink_entry(p, entry_of(at)->group, entry_of(at)));
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -300,7 +299,7 @@ void node_presigs_tick(struct node *node)
         struct group *g = group_of(at);
         next_item = at->newer;
         while (g->oldest != NULL && now - g->oldest->made_ms >= p->age_ms)
-            mpc_presig_free(unlink_entry(p, g->oldest));
+            mpc_presig_free(unlink_entry(p, g, g->oldest));
         bool idle = g->n_free == 0 && g->under_way == 0 && now - g->used_ms >= KEEP_GROUP_MS;
         if (idle) drop_group(p, g);
     }
