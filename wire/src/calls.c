@@ -2,7 +2,7 @@
 
 #include "qk/pack.h"
 
-enum { VERSION = 2, TEXT_MAX = 8192, PART_MAX = 4096, SEALED_MAX = 1024, STATUS_MAX = 65536 };
+enum { VERSION = 2, TEXT_MAX = 8192, SEALED_MAX = 1024, STATUS_MAX = 65536 };
 
 /* ---- pieces shared by calls and answers ---- */
 
@@ -114,11 +114,51 @@ static qk_err get_eval(struct qk_unpack *u, struct wire_eval *e)
     return QK_OK;
 }
 
+/* ---- MACs ---- */
+
+static void add_mac(struct qk_buf *out, const struct wire_mac *m)
+{
+    qk_pack_key(out, "mac");
+    if (!m->set) {
+        qk_pack_array(out, 0);
+        return;
+    }
+    qk_pack_array(out, 4);
+    qk_pack_bin(out, QK_BYTES(m->mid));
+    qk_pack_uint(out, m->g1);
+    qk_pack_uint(out, m->g2);
+    qk_pack_uint(out, m->e);
+}
+
+static qk_err get_node(struct qk_unpack *u, uint16_t *id)
+{
+    uint64_t x;
+    QK_TRY(qk_unpack_uint(u, UINT16_MAX, &x));
+    QK_ENSURE(x > 0, QK_E_MALFORMED);
+    *id = (uint16_t)x;
+    return QK_OK;
+}
+
+static qk_err get_mac(struct qk_unpack *u, struct wire_mac *m)
+{
+    uint32_t four;
+    QK_TRY(qk_unpack_key(u, "mac"));
+    QK_TRY(qk_unpack_array(u, 0, 4, &four));
+    if (four == 0) return QK_OK;
+    QK_ENSURE(four == 4, QK_E_MALFORMED);
+    QK_TRY(qk_unpack_fixed(u, m->mid, sizeof m->mid));
+    QK_TRY(get_node(u, &m->g1));
+    QK_TRY(get_node(u, &m->g2));
+    QK_TRY(get_node(u, &m->e));
+    m->set = true;
+    return QK_OK;
+}
+
 /* ---- calls ---- */
 
 void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
 {
-    qk_pack_map(out, 17);
+    qk_pack_map(out, 18);
     qk_pack_key_uint(out, "v", VERSION);
     qk_pack_key_uint(out, "k", (uint64_t)call->kind);
     qk_pack_key_bin(out, "c", QK_BYTES(call->cluster));
@@ -132,6 +172,7 @@ void wire_call_encode(struct qk_buf *out, const struct wire_call *call)
     qk_pack_key_bin(out, "presig", call->presig);
     qk_pack_key_uint(out, "want", call->want_presigs);
     add_eval(out, &call->eval);
+    add_mac(out, &call->mac);
     qk_pack_key_bin(out, "claim", call->claim);
     qk_pack_key_bin(out, "parts", call->parts);
     qk_pack_key_uint(out, "len", call->rand_len);
@@ -158,7 +199,7 @@ static qk_err get_call_head(struct qk_unpack *u, struct wire_call *call)
 {
     uint64_t version, kind;
     struct qk_bytes rid;
-    QK_TRY(qk_unpack_map(u, 17));
+    QK_TRY(qk_unpack_map(u, 18));
     QK_TRY(qk_unpack_key_uint(u, "v", VERSION, &version));
     QK_TRY(qk_unpack_key_uint(u, "k", WIRE_CALL_RAND, &kind));
     QK_ENSURE(version == VERSION && kind >= WIRE_CALL_OP, QK_E_MALFORMED);
@@ -186,6 +227,7 @@ qk_err wire_call_decode(struct qk_bytes in, struct wire_call *out)
     QK_TRY(qk_unpack_key_uint(&u, "want", WIRE_CALL_PRESIGS_MAX, &want));
     out->want_presigs = (uint32_t)want;
     QK_TRY(get_eval(&u, &out->eval));
+    QK_TRY(get_mac(&u, &out->mac));
     QK_TRY(qk_unpack_key_bin(&u, "claim", 0, WIRE_CALL_CLAIM_MAX, &out->claim));
     QK_TRY(qk_unpack_key_bin(&u, "parts", 0, WIRE_CALL_PARTS_MAX, &out->parts));
     QK_TRY(qk_unpack_key_uint(&u, "len", WIRE_CALL_RAND_MAX, &rand_len));
@@ -254,7 +296,7 @@ qk_err wire_answer_decode(struct qk_bytes in, struct wire_answer *out)
     QK_ENSURE(version == VERSION, QK_E_MALFORMED);
     out->status = (enum wire_answer_status)status;
     QK_TRY(get_signed(&u, out));
-    QK_TRY(qk_unpack_key_bin(&u, "part", 0, PART_MAX, &out->part));
+    QK_TRY(qk_unpack_key_bin(&u, "part", 0, WIRE_ANSWER_PART_MAX, &out->part));
     QK_TRY(qk_unpack_key_uint(&u, "es", UINT8_MAX, &eval_status));
     out->eval_status = (uint8_t)eval_status;
     QK_TRY(qk_unpack_key_bin(&u, "chan", 0, WIRE_CALL_CHAN_LEN, &out->chan));

@@ -13,7 +13,7 @@
 #include "kms/sigv4.h"
 #include "wire/calls.h"
 
-enum { NODE_PART_MAX = 4096 }; /* of an evaluation; rid and random bytes */
+enum { NODE_PART_MAX = WIRE_ANSWER_PART_MAX }; /* of an evaluation or a MAC; random bytes */
 
 /** One operation being served: everything from the call's bytes to the answer's. */
 struct node_op {

@@ -25,6 +25,9 @@ enum {
     WIRE_CALL_CLAIM_MAX = 65536,
     WIRE_CALL_RAND_MAX = 1024,
     WIRE_CALL_CHAN_LEN = 16,
+    WIRE_CALL_MID_LEN = 32,
+    /* bytes of an answer's part; the longest is G1's of an HMAC of 512 bits: run, kh, OT */
+    WIRE_ANSWER_PART_MAX = 32 + 16 + 512 * 2 * 16,
 };
 
 enum wire_call_kind {
@@ -51,6 +54,16 @@ struct wire_eval {
     struct qk_bytes tk; /* ticket list, 26 bytes per node, 26..WIRE_CALL_TICKETS_MAX */
 };
 
+/** One MAC asked for beside an OP (docs/hmac.md): which run, and who does what in it. Key and
+ *  message are the request's. */
+struct wire_mac {
+    bool set;
+    uint8_t mid[WIRE_CALL_MID_LEN]; /* the coordinator's random name for this run */
+    uint16_t g1, g2, e;             /* node ids, three different ones */
+};
+/* eval_status of E's answer RETRY: whom it suspects besides culprit. */
+enum { WIRE_MAC_NONE = 0, WIRE_MAC_BOTH_GARBLERS = 1 };
+
 /** Which version of which record a call rests on. */
 struct wire_ref {
     uint8_t kind;
@@ -74,6 +87,7 @@ struct wire_call {
     uint32_t want_presigs;  /* how many names of others to list, 0..WIRE_CALL_PRESIGS_MAX */
 
     struct wire_eval eval; /* symmetric keys */
+    struct wire_mac mac;   /* HMAC keys */
     struct qk_bytes claim; /* Encrypt: the body without its plaintext (kms/request.h) */
     struct qk_bytes parts; /* ImportKeyMaterial: this node's part; SECRET */
 
@@ -114,10 +128,10 @@ struct wire_answer {
     /* OK of an OP, DUE or PROMISED */
     struct wire_signed signed_records[WIRE_CALL_RECORDS_MAX];
     uint32_t n_signed;
-    struct qk_bytes
-        part;               /* one signer's part of a signature (mpc/ecdsa.h); a node's part of an
-                               evaluation (mpc/sym.h); RAND: rid 32, then the contribution; or empty */
-    uint8_t eval_status;    /* enum mpc_sym_status, when an item was asked */
+    struct qk_bytes part;   /* one signer's part of a signature (mpc/ecdsa.h); a node's part of an
+                               evaluation (mpc/sym.h), of a MAC (mpc/mac.h); RAND: rid 32, then the
+                               contribution; or empty. At most WIRE_ANSWER_PART_MAX */
+    uint8_t eval_status;    /* enum mpc_sym_status, when an item was asked; a MAC: above */
     struct qk_bytes chan;   /* CHANNEL, or with status TICKET: 16 bytes; else empty */
     struct qk_bytes sealed; /* a partial for the caller's eyes only (X25519 sealed box), or empty */
     struct qk_bytes presigs; /* ready for this key and these peers: names of 32 bytes */
