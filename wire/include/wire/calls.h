@@ -61,8 +61,6 @@ struct wire_mac {
     uint8_t mid[WIRE_CALL_MID_LEN]; /* the coordinator's random name for this run */
     uint16_t g1, g2, e;             /* node ids, three different ones */
 };
-/* eval_status of E's answer RETRY: whom it suspects besides culprit. */
-enum { WIRE_MAC_NONE = 0, WIRE_MAC_BOTH_GARBLERS = 1 };
 
 /** Which version of which record a call rests on. */
 struct wire_ref {
@@ -131,7 +129,7 @@ struct wire_answer {
     struct qk_bytes part;   /* one signer's part of a signature (mpc/ecdsa.h); a node's part of an
                                evaluation (mpc/sym.h), of a MAC (mpc/mac.h); RAND: rid 32, then the
                                contribution; or empty. At most WIRE_ANSWER_PART_MAX */
-    uint8_t eval_status;    /* enum mpc_sym_status, when an item was asked; a MAC: above */
+    uint8_t eval_status;    /* enum mpc_sym_status, when an item was asked */
     struct qk_bytes chan;   /* CHANNEL, or with status TICKET: 16 bytes; else empty */
     struct qk_bytes sealed; /* a partial for the caller's eyes only (X25519 sealed box), or empty */
     struct qk_bytes presigs; /* ready for this key and these peers: names of 32 bytes */
@@ -149,7 +147,7 @@ struct wire_answer {
     struct qk_bytes records[WIRE_CALL_RECORDS_MAX];
     uint32_t n_records;
 
-    /* RETRY: the node this one blames, or 0 */
+    /* RETRY: the node this one blames, or 0. Of a MAC: docs/hmac.md */
     uint16_t culprit;
 
     /* STATUS: one JSON object (docs/wire.md) */
