@@ -48,11 +48,11 @@ uint64_t coord_pace_deadline_us(const struct coord_pace *p)
 /* ---- suspicion ---- */
 
 /* With the lock: note the event; true when it is the third within the time. */
-static bool third(struct coord_watch *w, size_t at, uint64_t now_ms)
+static bool third(struct coord_suspicion *s, size_t at, uint64_t now_ms)
 {
-    w->node[at].at_ms[w->node[at].next++ % COORD_WATCH_EVENTS] = now_ms;
+    s->node[at].at_ms[s->node[at].next++ % COORD_WATCH_EVENTS] = now_ms;
     for (size_t i = 0; i < COORD_WATCH_EVENTS; i++) {
-        uint64_t then = w->node[at].at_ms[i];
+        uint64_t then = s->node[at].at_ms[i];
         if (then == 0 || then + COORD_WATCH_MS < now_ms) return false;
     }
     return true;
@@ -65,12 +65,27 @@ void coord_watch_event(struct coord_watch *w, const struct wire_cluster *cluster
     (void)pthread_mutex_lock(&w->mutex);
     for (size_t k = 0; k < n; k++)
         for (size_t i = 0; i < cluster->n && suspects[k].cls == MPC_BLAME_N; i++)
-            if (cluster->nodes[i].id == suspects[k].node) avoid |= third(w, i, now_ms);
+            if (cluster->nodes[i].id == suspects[k].node) avoid |= third(&w->copies, i, now_ms);
     (void)pthread_mutex_unlock(&w->mutex);
     if (!avoid) return;
     atomic_store(&w->avoid_until_ms, now_ms + COORD_WATCH_MS);
     qk_log(QK_ERROR, "sym.avoid_f",
         QK_F_STR("why", "three disagreements with a common suspect within ten minutes"));
+}
+
+size_t coord_watch_mac(struct coord_watch *w, const struct wire_cluster *cluster,
+    const uint16_t *suspects, size_t n, uint64_t now_ms, uint16_t *alarm)
+{
+    size_t n_alarm = 0;
+    (void)pthread_mutex_lock(&w->mutex);
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < cluster->n; i++) {
+            if (cluster->nodes[i].id != suspects[k] || !third(&w->macs, i, now_ms)) continue;
+            memset(&w->macs.node[i], 0, sizeof w->macs.node[i]);
+            alarm[n_alarm++] = suspects[k];
+        }
+    (void)pthread_mutex_unlock(&w->mutex);
+    return n_alarm;
 }
 
 bool coord_watch_avoid_f(const struct coord_watch *w, uint64_t now_ms)

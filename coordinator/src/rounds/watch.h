@@ -1,8 +1,9 @@
 /** What evaluations teach about the nodes: how long they take, and whom to suspect.
  *
- *  Source: protocols/50-symmetric.md sections 6 (deadlines) and 8 (blame). Nobody is ever banned on
- *  what mode F shows (check S-22): there it is always one of several. Three events with a common
- *  suspect within ten minutes send everybody's Encrypt to mode V for ten minutes.
+ *  Source: protocols/50-symmetric.md sections 6 (deadlines) and 8 (blame), protocols/60-hmac.md
+ * section 5 (suspects). Nobody is ever banned on what mode F (check S-22) or a MAC shows: there it
+ * is always one of several. Three events with a common suspect within ten minutes send everybody's
+ * Encrypt to mode V for ten minutes; of MACs they raise an alarm.
  *
  *  Threads    any
  */
@@ -29,13 +30,19 @@ struct coord_pace {
     _Atomic uint32_t deadline_us; /* 0: not computed yet */
 };
 
-struct coord_watch {
-    struct coord_pace enc, dec, v; /* mode F, both ways; mode V */
-    pthread_mutex_t mutex;
+/** When each node was last a suspect; by index in the cluster file. Under the watch's mutex. */
+struct coord_suspicion {
     struct {
         uint64_t at_ms[COORD_WATCH_EVENTS]; /* of the newest events; 0: none */
         unsigned next;
-    } node[WIRE_NODES_MAX];          /* by index in the cluster file */
+    } node[WIRE_NODES_MAX];
+};
+
+struct coord_watch {
+    struct coord_pace enc, dec, v; /* mode F, both ways; mode V */
+    pthread_mutex_t mutex;
+    struct coord_suspicion copies;   /* mode F */
+    struct coord_suspicion macs;     /* HMAC keys */
     _Atomic uint64_t avoid_until_ms; /* qk_mono_ms */
 };
 
@@ -48,6 +55,10 @@ uint64_t coord_pace_deadline_us(const struct coord_pace *p);
 /** One event of mode F with these suspects (class N). now_ms: qk_mono_ms. */
 void coord_watch_event(struct coord_watch *w, const struct wire_cluster *cluster,
     const struct mpc_sym_suspect *suspects, size_t n, uint64_t now_ms);
+/** One run of a MAC that failed, with these suspects: appends to alarm those of them that now have
+ *  three such events, and starts counting these anew. Returns how many; alarm takes n. */
+size_t coord_watch_mac(struct coord_watch *w, const struct wire_cluster *cluster,
+    const uint16_t *suspects, size_t n, uint64_t now_ms, uint16_t *alarm);
 /** Should Encrypt go to mode V at once? */
 bool coord_watch_avoid_f(const struct coord_watch *w, uint64_t now_ms);
 
