@@ -74,7 +74,7 @@ static qk_err decide_on_key(const struct kms_question *q, struct kms_decision *o
     case KMS_OP_VERIFY:
         return decide_use(q, arn, out);
     case KMS_OP_GET_PUBLIC_KEY:
-        if (kms_key_is_symmetric(&out->key->key))
+        if (kms_keyspec_has_versions(out->spec))
             return kms_fault_bare(q->fault, "UnsupportedOperationException");
         out->kind = KMS_DO_READ;
         return QK_OK;
@@ -200,6 +200,7 @@ static qk_err decide(const struct kms_question *q, bool by_operator, struct kms_
     if (op == KMS_OP_CREATE_KEY) return kms_decide_create_key(q, out);
     if (kms_op_encrypts(op)) return kms_decide_encrypt(q, out);
     if (kms_op_opens(op)) return kms_decide_decrypt(q, out);
+    if (kms_op_macs(op)) return kms_decide_mac(q, out);
     if (kms_op_on_material(op)) return kms_decide_material(q, out);
     if (op == KMS_OP_GENERATE_RANDOM) return kms_decide_random(q, out);
     if (q->info->on_key) return decide_on_key(q, out);

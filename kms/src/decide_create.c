@@ -1,4 +1,5 @@
 /* CreateKey. */
+#include <stdio.h>
 #include "question.h"
 
 static qk_err check_usage(const struct kms_question *q, const struct kms_keyspec *spec)
@@ -17,22 +18,32 @@ static qk_err check_usage(const struct kms_question *q, const struct kms_keyspec
         (const char *)req->usage.p, spec->name);
 }
 
-/* One tag means something here: how a symmetric key may be evaluated. */
+static qk_err tag_of_another_spec(
+    const struct kms_question *q, const char *tag, const struct kms_keyspec *spec)
+{
+    char what[64];
+    snprintf(what, sizeof what, "Tag %s of a key of KeySpec", tag);
+    return kms_q_unsupported(q, what, qk_str(spec->name));
+}
+
+/* Two tags mean something here: how a symmetric key, and how an HMAC key may be evaluated. */
 static qk_err check_tags(const struct kms_question *q, const struct kms_keyspec *spec)
 {
     const struct kms_request *req = q->req;
     if (req->n_other_tags > 0) return kms_q_unsupported(q, "A key with", qk_str("Tags"));
-    if (req->n_tags == 0) return QK_OK;
-    if (!kms_keyspec_is_symmetric(spec))
-        return kms_q_unsupported(q, "Tag qkms:modes of a key of KeySpec", qk_str(spec->name));
+    if (req->modes_tag && !kms_keyspec_is_symmetric(spec))
+        return tag_of_another_spec(q, "qkms:modes", spec);
+    if (req->profile_tag && !kms_keyspec_is_mac(spec))
+        return tag_of_another_spec(q, "qkms:mac-profile", spec);
     if (req->modes == 0) return kms_q_validation(q, "Tag qkms:modes must be FV, F or V.");
+    if (req->mac_modes == 0) return kms_q_validation(q, "Tag qkms:mac-profile must be strict.");
     return QK_OK;
 }
 
 static qk_err check_options(const struct kms_question *q, const struct kms_keyspec *spec)
 {
     const struct kms_request *req = q->req;
-    bool imports = kms_keyspec_is_symmetric(spec) && qk_bytes_is(req->origin, "EXTERNAL");
+    bool imports = kms_keyspec_has_versions(spec) && qk_bytes_is(req->origin, "EXTERNAL");
     if (req->custom_store)
         return kms_fault_set(q->fault, "CustomKeyStoreNotFoundException",
             "The custom key store does not exist: this service has none.");
@@ -62,8 +73,8 @@ qk_err kms_decide_create_key(const struct kms_question *q, struct kms_decision *
     bool generated = qk_bytes_is(req->origin, "AWS_KMS");
     out->kind = generated ? KMS_DO_CREATE_KEY : KMS_DO_CHANGE;
     out->spec = spec;
-    if (!kms_keyspec_is_symmetric(spec)) return QK_OK;
-    out->modes = req->modes;
+    if (!kms_keyspec_has_versions(spec)) return QK_OK;
+    out->modes = kms_keyspec_is_mac(spec) ? req->mac_modes : req->modes;
     out->ver = generated ? 1 : 0;
     return QK_OK;
 }

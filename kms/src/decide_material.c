@@ -1,4 +1,5 @@
-/* Rotation and imported material: what happens to the versions of a symmetric key. */
+/* Rotation and imported material: what happens to the versions of a symmetric key, and to the one
+ * of an HMAC key. */
 #include "question.h"
 
 #define MINUTE_MS       60000u
@@ -138,10 +139,26 @@ static qk_err check_new_material(
     return QK_OK;
 }
 
+/* An HMAC key has one material for ever: there is nothing to choose, name or describe. */
+static qk_err check_one_material(const struct kms_question *q, const struct kms_key *key)
+{
+    const struct kms_request *req = q->req;
+    if (!kms_key_is_mac(key)) return QK_OK;
+    const char *what = req->import_new >= 0                  ? "ImportType"
+                       : req->material_id.p != NULL          ? "KeyMaterialId"
+                       : req->material_description.p != NULL ? "KeyMaterialDescription"
+                                                             : NULL;
+    if (what == NULL) return QK_OK;
+    return kms_fault_set(q->fault, "ValidationException",
+        "%s is valid only for symmetric encryption keys, not for KeySpec %s.", what,
+        key->spec->name);
+}
+
 static qk_err decide_import(const struct kms_question *q, const char *arn, struct kms_decision *out)
 {
     const struct kms_key *key = &out->key->key;
     bool is_new = kms_import_is_new(q->req, key);
+    QK_TRY(check_one_material(q, key));
     QK_TRY(kms_q_need_proposal(q));
     QK_TRY(check_expiry(q));
     if (is_new) QK_TRY(check_new_material(q, arn, &key->sym));
@@ -161,6 +178,7 @@ static qk_err decide_delete(const struct kms_question *q, struct kms_decision *o
     const struct kms_symmetric *sym = &out->key->key.sym;
     struct qk_bytes id = q->req->material_id;
     struct kms_material m;
+    QK_TRY(check_one_material(q, &out->key->key));
     out->ver = kms_version_wanted(q->req, &out->key->key);
     if (out->ver == 0 && id.p != NULL)
         return kms_fault_set(q->fault, "NotFoundException", "Key material '%.*s' does not exist",
@@ -196,7 +214,7 @@ qk_err kms_decide_material(const struct kms_question *q, struct kms_decision *ou
     QK_TRY(kms_q_authorize(q, q->info->action, key, arn));
     bool import = is_import(q->req->op);
     if (import && key->origin != KMS_ORIGIN_EXTERNAL) return kms_q_wrong_origin(q, key, arn);
-    if (!kms_key_is_symmetric(key)) return other_spec(q, out);
+    if (!import && !kms_key_is_symmetric(key)) return other_spec(q, out);
     QK_TRY(kms_q_check_state(q, key, arn));
     if (!import) return decide_rotation(q, arn, out);
     if (q->req->op == KMS_OP_GET_PARAMETERS_FOR_IMPORT) return decide_parameters(q, out);

@@ -11,27 +11,6 @@ static qk_err refuse_recipient(const struct kms_question *q)
         q, "Recipient is not supported by this service: it verifies no attestation documents.");
 }
 
-/* The record of a version that a certified KEY record names is somewhere: not to have it is our
- * trouble, never an answer about the caller's blob. */
-static qk_err take_version(
-    const struct kms_question *q, enum kms_slot s, const struct kms_record **out)
-{
-    *out = kms_q_slot(q, s);
-    return *out != NULL ? QK_OK : kms_fault_internal(q->fault, QK_E_CORRUPT);
-}
-
-/* Material whose date has passed is gone, by our own clock: the record says so only after some
- * coordinator has reminded the nodes, which it may leave undone. */
-static qk_err check_expiry(const struct kms_question *q, const struct kms_key *key, const char *arn)
-{
-    struct kms_material m;
-    for (uint32_t ver = 1; ver <= key->sym.current && kms_material_get(&key->sym, ver, &m); ver++)
-        if (m.valid_to_ms != 0 && m.valid_to_ms <= q->ctx->now_ms)
-            return kms_fault_set(
-                q->fault, "KMSInvalidStateException", "%s is pending import.", arn);
-    return QK_OK;
-}
-
 /* ---- Encrypt, GenerateDataKey and its kin ---- */
 
 static qk_err check_length(const struct kms_question *q)
@@ -61,11 +40,11 @@ qk_err kms_decide_encrypt(const struct kms_question *q, struct kms_decision *out
     const struct kms_key *key = &out->key->key;
     QK_TRY(kms_q_authorize(q, q->info->action, key, arn));
     QK_TRY(kms_q_check_state(q, key, arn));
-    QK_TRY(check_expiry(q, key, arn));
+    QK_TRY(kms_q_check_expiry(q, key, arn));
     QK_TRY(kms_q_check_usage(q, key, USAGE, arn));
     QK_TRY(kms_q_check_algorithm(q, key->spec, q->req->enc_algorithm));
     QK_TRY(check_pair_spec(q));
-    QK_TRY(take_version(q, KMS_SLOT_VERSION, &out->version_record));
+    QK_TRY(kms_q_take_version(q, KMS_SLOT_VERSION, &out->version_record));
     QK_TRY(kms_q_dry_run(q));
     out->kind = KMS_DO_ENCRYPT;
     out->spec = key->spec;
@@ -125,7 +104,7 @@ static qk_err check_blob(const struct kms_question *q, struct kms_decision *out)
             "The key ID in the request does not identify a CMK that can perform this operation.");
     out->ver = kms_version_wanted(q->req, key);
     if (out->ver == 0) return invalid_ciphertext(q);
-    return take_version(q, KMS_SLOT_VERSION, &out->version_record);
+    return kms_q_take_version(q, KMS_SLOT_VERSION, &out->version_record);
 }
 
 /* State, usage, algorithm of one of the keys. */
@@ -133,7 +112,7 @@ static qk_err check_key(const struct kms_question *q, const struct kms_record *k
     struct qk_bytes algorithm)
 {
     QK_TRY(kms_q_check_state(q, &key->key, arn));
-    QK_TRY(check_expiry(q, &key->key, arn));
+    QK_TRY(kms_q_check_expiry(q, &key->key, arn));
     QK_TRY(kms_q_check_usage(q, &key->key, USAGE, arn));
     return kms_q_check_algorithm(q, key->key.spec, algorithm);
 }
@@ -154,7 +133,7 @@ qk_err kms_decide_decrypt(const struct kms_question *q, struct kms_decision *out
     QK_TRY(check_key(q, out->key, arn, q->req->enc_algorithm));
     if (again) QK_TRY(check_key(q, out->dest_key, dest_arn, q->req->dest_algorithm));
     QK_TRY(check_blob(q, out));
-    if (again) QK_TRY(take_version(q, KMS_SLOT_DEST_VERSION, &out->dest_version));
+    if (again) QK_TRY(kms_q_take_version(q, KMS_SLOT_DEST_VERSION, &out->dest_version));
     QK_TRY(kms_q_dry_run(q));
     out->kind = again ? KMS_DO_REENCRYPT : KMS_DO_DECRYPT;
     out->spec = out->key->key.spec;

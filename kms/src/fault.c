@@ -30,6 +30,7 @@ static const struct fault_name {
     {"InvalidMarkerException", 400, NULL, 0},
     {"InvalidSignatureException", 400, "SignatureDoesNotMatch", 403},
     {"KMSInternalException", 500, NULL, 0},
+    {"KMSInvalidMacException", 400, NULL, 0},
     {"KMSInvalidSignatureException", 400, NULL, 0},
     {"KMSInvalidStateException", 400, NULL, 0},
     {"KeyUnavailableException", 500, NULL, 0},
@@ -129,6 +130,11 @@ qk_err kms_fault_timeout(struct kms_fault *fault)
 qk_err kms_fault_bad_signature(struct kms_fault *fault)
 {
     return kms_fault_bare(fault, "KMSInvalidSignatureException");
+}
+
+qk_err kms_fault_bad_mac(struct kms_fault *fault)
+{
+    return kms_fault_bare(fault, "KMSInvalidMacException");
 }
 
 qk_err kms_fault_unknown_client(struct kms_fault *fault)

@@ -67,6 +67,27 @@ qk_err kms_q_find_key(const struct kms_question *q, struct qk_bytes name, const 
     return QK_OK;
 }
 
+/* The record of a version that a certified KEY record names is somewhere: not to have it is our
+ * trouble, never an answer about what the caller sent. */
+qk_err kms_q_take_version(
+    const struct kms_question *q, enum kms_slot s, const struct kms_record **out)
+{
+    *out = kms_q_slot(q, s);
+    return *out != NULL ? QK_OK : kms_fault_internal(q->fault, QK_E_CORRUPT);
+}
+
+/* By our own clock: the record says so only after some coordinator has reminded the nodes, which it
+ * may leave undone. */
+qk_err kms_q_check_expiry(const struct kms_question *q, const struct kms_key *key, const char *arn)
+{
+    struct kms_material m;
+    for (uint32_t ver = 1; ver <= key->sym.current && kms_material_get(&key->sym, ver, &m); ver++)
+        if (m.valid_to_ms != 0 && m.valid_to_ms <= q->ctx->now_ms)
+            return kms_fault_set(
+                q->fault, "KMSInvalidStateException", "%s is pending import.", arn);
+    return QK_OK;
+}
+
 qk_err kms_q_check_usage(
     const struct kms_question *q, const struct kms_key *key, const char *usage, const char *arn)
 {
@@ -107,6 +128,8 @@ static const struct state_row {
     {KMS_OP_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT, OK, DISABLED, PENDING, IMPORT},
     {KMS_OP_SIGN, OK, DISABLED, PENDING, IMPORT},
     {KMS_OP_VERIFY, OK, DISABLED, PENDING, IMPORT},
+    {KMS_OP_GENERATE_MAC, OK, DISABLED, PENDING, IMPORT},
+    {KMS_OP_VERIFY_MAC, OK, DISABLED, PENDING, IMPORT},
     {KMS_OP_GET_PUBLIC_KEY, OK, DISABLED, PENDING, IMPORT},
     {KMS_OP_ENABLE_KEY, OK, OK, PENDING, IMPORT},
     {KMS_OP_DISABLE_KEY, OK, OK, PENDING, IMPORT},

@@ -44,6 +44,12 @@ QK_MUST_USE qk_err kms_q_find_key(const struct kms_question *q, struct qk_bytes 
 /** The table of kms-api.md section 7. */
 QK_MUST_USE qk_err kms_q_check_state(
     const struct kms_question *q, const struct kms_key *key, const char *arn);
+/** KMSInvalidStateException when material in use has expired: it is gone. */
+QK_MUST_USE qk_err kms_q_check_expiry(
+    const struct kms_question *q, const struct kms_key *key, const char *arn);
+/** The VERSION record in slot s; KMSInternalException when it is not there. */
+QK_MUST_USE qk_err kms_q_take_version(
+    const struct kms_question *q, enum kms_slot s, const struct kms_record **out);
 /** InvalidKeyUsageException unless the key's usage is this. */
 QK_MUST_USE qk_err kms_q_check_usage(
     const struct kms_question *q, const struct kms_key *key, const char *usage, const char *arn);
@@ -60,6 +66,8 @@ QK_MUST_USE qk_err kms_decide_create_key(const struct kms_question *q, struct km
 QK_MUST_USE qk_err kms_decide_encrypt(const struct kms_question *q, struct kms_decision *out);
 /** Decrypt, ReEncrypt. */
 QK_MUST_USE qk_err kms_decide_decrypt(const struct kms_question *q, struct kms_decision *out);
+/** GenerateMac, VerifyMac. */
+QK_MUST_USE qk_err kms_decide_mac(const struct kms_question *q, struct kms_decision *out);
 QK_MUST_USE qk_err kms_decide_random(const struct kms_question *q, struct kms_decision *out);
 /** Rotation and import. */
 QK_MUST_USE qk_err kms_decide_material(const struct kms_question *q, struct kms_decision *out);

@@ -1,7 +1,7 @@
 #include "record_key.h"
 
 #define ASYMMETRIC_PAIRS 14
-#define SYMMETRIC_PAIRS  23
+#define VERSIONED_PAIRS  23
 #define PERIOD_MIN       90 /* days between automatic rotations */
 #define PERIOD_MAX       2560
 
@@ -83,11 +83,22 @@ static bool imported_ok(const struct kms_key *k)
            again.expiring == s->expiring;
 }
 
-static bool symmetric_ok(const struct kms_key *k)
+static bool symmetric_ok(const struct kms_symmetric *s)
 {
-    const struct kms_symmetric *s = &k->sym;
+    return s->modes >= KMS_MODES_F && s->modes <= KMS_MODES_FV && rotation_ok(s);
+}
+
+static bool mac_ok(const struct kms_symmetric *s)
+{
+    return (s->modes == KMS_MODES_MAC_N || s->modes == KMS_MODES_MAC_S) && s->n_versions <= 1 &&
+           !s->rotating && s->period_days == 0 && s->next_rotation_ms == 0 &&
+           s->last_rotation_ms == 0 && s->on_demand == 0 && s->pending == 0;
+}
+
+static bool versioned_ok(const struct kms_key *k)
+{
     if (k->pkrec.len != 0 || k->spki.len != 0) return false;
-    if (s->modes < KMS_MODES_F || s->modes > KMS_MODES_FV || !rotation_ok(s)) return false;
+    if (!(kms_keyspec_is_mac(k->spec) ? mac_ok(&k->sym) : symmetric_ok(&k->sym))) return false;
     return k->origin == KMS_ORIGIN_AWS_KMS    ? generated_ok(k)
            : k->origin == KMS_ORIGIN_EXTERNAL ? imported_ok(k)
                                               : false;
@@ -100,7 +111,7 @@ bool kms_key_ok(const struct kms_key *k)
            k->state <= KMS_STATE_PENDING_IMPORT && k->description.len <= KMS_DESCRIPTION_MAX &&
            qk_utf8_valid(k->description) && k->policy.len >= 2 && k->policy.len <= KMS_POLICY_MAX &&
            qk_utf8_valid(k->policy) && k->created_ms <= KMS_TIME_MAX && deletion_ok(k) &&
-           (kms_keyspec_is_symmetric(k->spec) ? symmetric_ok(k) : asymmetric_ok(k));
+           (kms_keyspec_has_versions(k->spec) ? versioned_ok(k) : asymmetric_ok(k));
 }
 
 bool kms_version_ok(const struct kms_version *v)
@@ -139,8 +150,8 @@ static void put_symmetric(const struct kms_symmetric *s, struct qk_buf *b)
 
 void kms_key_put(const struct kms_key *k, struct qk_buf *b)
 {
-    bool symmetric = kms_keyspec_is_symmetric(k->spec);
-    qk_pack_map(b, symmetric ? SYMMETRIC_PAIRS : ASYMMETRIC_PAIRS);
+    bool versioned = kms_keyspec_has_versions(k->spec);
+    qk_pack_map(b, versioned ? VERSIONED_PAIRS : ASYMMETRIC_PAIRS);
     qk_pack_key_bin(b, "key_id", QK_BYTES(k->key_id));
     qk_pack_key_str(b, "account", k->account);
     qk_pack_key_str(b, "region", k->region);
@@ -153,7 +164,7 @@ void kms_key_put(const struct kms_key *k, struct qk_buf *b)
     qk_pack_key_uint(b, "created", k->created_ms);
     qk_pack_key_uint(b, "deletion", k->deletion_ms);
     qk_pack_key_uint(b, "pending_days", k->pending_days);
-    if (symmetric) {
+    if (versioned) {
         put_symmetric(&k->sym, b);
         return;
     }
@@ -179,11 +190,11 @@ void kms_version_put(const struct kms_version *v, struct qk_buf *b)
 /* ---- reading ---- */
 
 /* The shape says which family the key is of; get_names then holds the spec against it. */
-static qk_err get_shape(struct qk_unpack *u, bool *symmetric)
+static qk_err get_shape(struct qk_unpack *u, bool *versioned)
 {
     struct qk_unpack start = *u;
-    *symmetric = qk_unpack_map(u, SYMMETRIC_PAIRS) == QK_OK;
-    if (*symmetric) return QK_OK;
+    *versioned = qk_unpack_map(u, VERSIONED_PAIRS) == QK_OK;
+    if (*versioned) return QK_OK;
     *u = start;
     return qk_unpack_map(u, ASYMMETRIC_PAIRS);
 }
@@ -197,7 +208,7 @@ static qk_err get_origin(struct qk_unpack *u, enum kms_origin *out)
     return QK_OK;
 }
 
-static qk_err get_names(struct qk_unpack *u, bool symmetric, struct kms_key *k)
+static qk_err get_names(struct qk_unpack *u, bool versioned, struct kms_key *k)
 {
     uint64_t spec;
     struct qk_bytes usage;
@@ -208,7 +219,7 @@ static qk_err get_names(struct qk_unpack *u, bool symmetric, struct kms_key *k)
     QK_TRY(qk_unpack_key_str(u, "usage", 1, 32, &usage));
     QK_TRY(get_origin(u, &k->origin));
     k->spec = kms_keyspec_by_id(spec);
-    QK_ENSURE(k->spec != NULL && kms_keyspec_is_symmetric(k->spec) == symmetric, QK_E_MALFORMED);
+    QK_ENSURE(k->spec != NULL && kms_keyspec_has_versions(k->spec) == versioned, QK_E_MALFORMED);
     QK_ENSURE(qk_bytes_is(usage, k->spec->usage), QK_E_MALFORMED);
     return QK_OK;
 }
@@ -238,7 +249,7 @@ static qk_err get_u32(struct qk_unpack *u, const char *name, uint64_t max, uint3
 static qk_err get_symmetric(struct qk_unpack *u, struct kms_symmetric *s)
 {
     uint64_t modes;
-    QK_TRY(qk_unpack_key_uint(u, "modes", KMS_MODES_FV, &modes));
+    QK_TRY(qk_unpack_key_uint(u, "modes", KMS_MODES_MAC_S, &modes));
     s->modes = (uint8_t)modes;
     QK_TRY(get_u32(u, "versions", UINT32_MAX, &s->n_versions));
     QK_TRY(get_u32(u, "current", UINT32_MAX, &s->current));
@@ -257,11 +268,11 @@ static qk_err get_symmetric(struct qk_unpack *u, struct kms_symmetric *s)
 
 qk_err kms_key_get(struct qk_unpack *u, struct kms_key *k)
 {
-    bool symmetric;
-    QK_TRY(get_shape(u, &symmetric));
-    QK_TRY(get_names(u, symmetric, k));
+    bool versioned;
+    QK_TRY(get_shape(u, &versioned));
+    QK_TRY(get_names(u, versioned, k));
     QK_TRY(get_standing(u, k));
-    if (symmetric) return get_symmetric(u, &k->sym);
+    if (versioned) return get_symmetric(u, &k->sym);
     QK_TRY(qk_unpack_key_bin(u, "pkrec", 1, KMS_PKREC_MAX, &k->pkrec));
     return qk_unpack_key_bin(u, "spki", 1, KMS_SPKI_MAX, &k->spki);
 }

@@ -36,7 +36,8 @@ static bool version_ref(
     const struct kms_record *key, bool dest, const struct kms_request *req, struct kms_ref *ref)
 {
     if (key == NULL || req->op == KMS_OP_CREATE_KEY) return false;
-    uint32_t ver = dest ? key->key.sym.current : kms_version_wanted(req, &key->key);
+    uint32_t at_dest = kms_key_is_symmetric(&key->key) ? key->key.sym.current : 0;
+    uint32_t ver = dest ? at_dest : kms_version_wanted(req, &key->key);
     if (ver == 0) return false;
     kms_ref_version(key->key.key_id, ver, ref);
     return true;

@@ -11,6 +11,7 @@ static void owner_free(struct kms_owner *o)
     json_decref(o->root);
     qk_buf_free(&o->secret);
     qk_buf_free(&o->blob);
+    qk_buf_free(&o->mac);
     qk_buf_free(&o->wrapped);
     qk_buf_free(&o->after);
     free(o->pairs[0]);
@@ -51,6 +52,13 @@ static qk_err read_sign(const json_t *in, struct kms_owner *o, struct kms_reques
                       : qk_bytes_is(type, "EXTERNAL_MU") ? KMS_MESSAGE_EXTERNAL_MU
                                                          : KMS_MESSAGE_RAW;
     return QK_OK;
+}
+
+static qk_err read_mac(const json_t *in, struct kms_owner *o, struct kms_request *r)
+{
+    r->algorithm = kms_text(in, "MacAlgorithm");
+    QK_TRY(kms_blob(in, "Message", &o->secret, &r->message));
+    return r->op == KMS_OP_VERIFY_MAC ? kms_blob(in, "Mac", &o->mac, &r->mac) : QK_OK;
 }
 
 qk_err kms_request_read_page(
@@ -100,6 +108,9 @@ static qk_err read_members(
     case KMS_OP_SIGN:
     case KMS_OP_VERIFY:
         return read_sign(in, o, r);
+    case KMS_OP_GENERATE_MAC:
+    case KMS_OP_VERIFY_MAC:
+        return read_mac(in, o, r);
     case KMS_OP_UPDATE_KEY_DESCRIPTION:
         r->description = kms_text(in, "Description");
         return QK_OK;
@@ -157,6 +168,7 @@ qk_err kms_request_parse_body(const struct kms_raw *raw, struct qk_bytes body,
     if (o == NULL) return kms_fault_internal(fault, QK_E_NOMEM);
     o->secret = (struct qk_buf)QK_BUF_SECRET(KMS_RAW_BODY_MAX);
     o->blob = (struct qk_buf)QK_BUF(KMS_RAW_BODY_MAX);
+    o->mac = (struct qk_buf)QK_BUF_SECRET(KMS_RAW_BODY_MAX);
     o->wrapped = (struct qk_buf)QK_BUF(KMS_RAW_BODY_MAX);
     o->after = (struct qk_buf)QK_BUF(KMS_MARKER_MAX + 16);
     r.owner = o;

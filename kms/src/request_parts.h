@@ -9,6 +9,7 @@
 struct kms_owner {
     json_t *root;
     struct qk_buf secret;  /* Message, Plaintext, ResponseKey */
+    struct qk_buf mac;     /* Mac; a good one is as secret as the message */
     struct qk_buf blob;    /* Signature, CiphertextBlob, ImportToken */
     struct qk_buf wrapped; /* EncryptedKeyMaterial */
     struct qk_buf after;

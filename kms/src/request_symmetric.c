@@ -5,6 +5,7 @@
 #define CONTEXT_MAX    8192 /* bytes of the canonical form, protocols/50 section 4 */
 #define PERIOD_DEFAULT 365  /* days */
 #define MODES_TAG      "qkms:modes"
+#define PROFILE_TAG    "qkms:mac-profile"
 
 /* ---- encryption contexts ---- */
 
@@ -166,20 +167,34 @@ static uint8_t modes_of(struct qk_bytes value)
                                      : 0;
 }
 
+/* One of the two tags that mean something here, and whether it was seen before. */
+static bool take_tag(struct kms_request *r, struct qk_bytes key, struct qk_bytes value, bool *again)
+{
+    if (qk_bytes_is(key, MODES_TAG)) {
+        *again = r->modes_tag;
+        r->modes_tag = true;
+        r->modes = modes_of(value);
+        return true;
+    }
+    if (!qk_bytes_is(key, PROFILE_TAG)) return false;
+    *again = r->profile_tag;
+    r->profile_tag = true;
+    r->mac_modes = qk_bytes_is(value, "strict") ? KMS_MODES_MAC_S : 0;
+    return true;
+}
+
 qk_err kms_request_read_tags(const json_t *in, struct kms_request *r, struct kms_fault *fault)
 {
     const json_t *tags = json_object_get(in, "Tags");
-    size_t seen = 0;
     r->n_tags = json_array_size(tags);
     r->modes = KMS_MODES_FV;
+    r->mac_modes = KMS_MODES_MAC_N;
     for (size_t i = 0; i < r->n_tags; i++) {
         const json_t *tag = json_array_get(tags, i);
-        if (!qk_bytes_is(kms_text(tag, "TagKey"), MODES_TAG)) {
+        bool again = false;
+        if (!take_tag(r, kms_text(tag, "TagKey"), kms_text(tag, "TagValue"), &again))
             r->n_other_tags++;
-            continue;
-        }
-        if (seen++ > 0) return kms_fault_set(fault, "TagException", "Duplicate tag keys");
-        r->modes = modes_of(kms_text(tag, "TagValue"));
+        if (again) return kms_fault_set(fault, "TagException", "Duplicate tag keys");
     }
     return QK_OK;
 }

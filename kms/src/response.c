@@ -6,8 +6,9 @@
 
 static void put_algorithms(struct kms_json *o, const struct kms_key *key)
 {
-    bool symmetric = kms_keyspec_is_symmetric(key->spec);
-    kms_json_key_name(o, symmetric ? "EncryptionAlgorithms" : "SigningAlgorithms");
+    kms_json_key_name(o, kms_keyspec_is_symmetric(key->spec) ? "EncryptionAlgorithms"
+                         : kms_keyspec_is_mac(key->spec)     ? "MacAlgorithms"
+                                                             : "SigningAlgorithms");
     qk_buf_printf(o->b, "[\"%s\"]", key->spec->algorithm);
 }
 
@@ -35,7 +36,8 @@ static void put_material(struct kms_json *o, const struct kms_key *key)
         (void)kms_material_get(&key->sym, key->sym.current, &m);
         put_expiration(o, &key->sym);
     }
-    if (m.here) kms_json_material_id(o, "CurrentKeyMaterialId", key->sym.material_id);
+    if (m.here && kms_keyspec_is_symmetric(key->spec))
+        kms_json_material_id(o, "CurrentKeyMaterialId", key->sym.material_id);
 }
 
 void kms_answer_key(const struct kms_key *key, struct qk_buf *out)

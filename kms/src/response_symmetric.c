@@ -1,5 +1,5 @@
-/* Answers of the operations of symmetric keys. Blobs of KMS are at most 6144 bytes, so everything
- * here is small; plaintexts go straight into the caller's buffer. */
+/* Answers of the operations of symmetric and HMAC keys. Blobs of KMS are at most 6144 bytes, so
+ * everything here is small; plaintexts go straight into the caller's buffer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include "json_out.h"
@@ -77,6 +77,26 @@ void kms_answer_data_key_pair(const struct kms_key *key, const struct kms_versio
     kms_json_text(&o, "KeyPairSpec", pair_spec);
     kms_json_arn(&o, "KeyId", key);
     kms_json_material_id(&o, "KeyMaterialId", version->material_id);
+    end(&o);
+}
+
+/* ---- MACs ---- */
+
+void kms_answer_mac(const struct kms_key *key, struct qk_bytes mac, struct qk_buf *out)
+{
+    struct kms_json o = begin(out);
+    kms_json_blob(&o, "Mac", mac);
+    kms_json_str(&o, "MacAlgorithm", key->spec->algorithm);
+    kms_json_arn(&o, "KeyId", key);
+    end(&o);
+}
+
+void kms_answer_mac_valid(const struct kms_key *key, struct qk_buf *out)
+{
+    struct kms_json o = begin(out);
+    kms_json_arn(&o, "KeyId", key);
+    kms_json_bool(&o, "MacValid", true);
+    kms_json_str(&o, "MacAlgorithm", key->spec->algorithm);
     end(&o);
 }
 
@@ -179,6 +199,7 @@ void kms_answer_import(
 {
     struct kms_json o = begin(out);
     kms_json_arn(&o, "KeyId", key);
-    if (version != NULL) kms_json_material_id(&o, "KeyMaterialId", version->material_id);
+    if (version != NULL && kms_keyspec_is_symmetric(key->spec))
+        kms_json_material_id(&o, "KeyMaterialId", version->material_id);
     end(&o);
 }

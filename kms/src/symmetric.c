@@ -19,6 +19,16 @@ bool kms_key_is_symmetric(const struct kms_key *key)
     return kms_keyspec_is_symmetric(key->spec);
 }
 
+bool kms_key_is_mac(const struct kms_key *key)
+{
+    return kms_keyspec_is_mac(key->spec);
+}
+
+bool kms_op_macs(enum kms_op op)
+{
+    return op == KMS_OP_GENERATE_MAC || op == KMS_OP_VERIFY_MAC;
+}
+
 bool kms_op_encrypts(enum kms_op op)
 {
     return op == KMS_OP_ENCRYPT || op == KMS_OP_GENERATE_DATA_KEY ||
@@ -90,12 +100,14 @@ static uint32_t rotation_version(const struct kms_key *key)
 
 uint32_t kms_version_wanted(const struct kms_request *req, const struct kms_key *key)
 {
-    if (!kms_key_is_symmetric(key)) return 0;
-    if (kms_op_opens(req->op)) return blob_version(req, key);
-    if (kms_op_encrypts(req->op)) return key->sym.current;
+    bool symmetric = kms_key_is_symmetric(key), mac = kms_key_is_mac(key);
+    if (!symmetric && !mac) return 0;
+    if (kms_op_opens(req->op)) return symmetric ? blob_version(req, key) : 0;
+    if (kms_op_encrypts(req->op)) return symmetric ? key->sym.current : 0;
+    if (kms_op_macs(req->op)) return mac ? key->sym.current : 0;
     switch (req->op) {
     case KMS_OP_ROTATE_KEY_ON_DEMAND:
-        return rotation_version(key);
+        return symmetric ? rotation_version(key) : 0;
     case KMS_OP_IMPORT_KEY_MATERIAL:
         return import_version(req, key);
     case KMS_OP_DELETE_IMPORTED_KEY_MATERIAL:

@@ -119,7 +119,7 @@ static qk_err new_key(const struct kms_context *ctx, const struct kms_request *r
         .created_ms = prop->now_ms,
     };
     memcpy(r->key.key_id, prop->key_id, sizeof r->key.key_id);
-    if (kms_keyspec_is_symmetric(spec)) {
+    if (kms_keyspec_has_versions(spec)) {
         enum kms_origin origin = created != NULL ? KMS_ORIGIN_AWS_KMS : KMS_ORIGIN_EXTERNAL;
         kms_symmetric_create(r, decision->modes, origin, created, prop->now_ms, out);
         return QK_OK;
@@ -202,6 +202,8 @@ qk_err kms_transition(const struct kms_context *ctx, const struct kms_request *r
     case KMS_DO_REENCRYPT:
     case KMS_DO_RANDOM:
     case KMS_DO_IMPORT_PARAMETERS:
+    case KMS_DO_GENERATE_MAC:
+    case KMS_DO_VERIFY_MAC:
         break;
     }
     return QK_E_STATE;

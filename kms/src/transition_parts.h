@@ -12,8 +12,8 @@ void kms_change_first(struct kms_record *r, const struct kms_ref *ref);
 /** What comes after current, with its body. */
 void kms_change_next(struct kms_record *r, const struct kms_record *current);
 
-/** CREATE_KEY of a symmetric key: complete the KEY record, and add the VERSION record when material
- *  was generated (created not NULL). */
+/** CREATE_KEY of a symmetric or HMAC key: complete the KEY record, and add the VERSION record when
+ * material was generated (created not NULL). */
 void kms_symmetric_create(struct kms_record *key, uint8_t modes, enum kms_origin origin,
     const struct kms_created *created, uint64_t now_ms, struct kms_change *out);
 /** DO_CHANGE, DO_ROTATE and DO_IMPORT of the operations on material. QK_E_STATE for others, and

@@ -1,4 +1,4 @@
-/* Versions of symmetric keys: made, rotated to, imported, taken away. */
+/* Versions of symmetric and HMAC keys: made, rotated to, imported, taken away. */
 #include "transition_parts.h"
 
 #define DAY_MS 86400000u
@@ -209,7 +209,7 @@ qk_err kms_symmetric_change(const struct kms_request *req, const struct kms_reco
     const struct kms_created *created, struct kms_change *out)
 {
     QK_ENSURE(current != NULL && current->kind == KMS_KIND_KEY, QK_E_STATE);
-    QK_ENSURE(kms_key_is_symmetric(&current->key), QK_E_STATE);
+    QK_ENSURE(kms_keyspec_has_versions(current->key.spec), QK_E_STATE);
     const struct kms_record *version = decision->version_record;
     struct kms_record *r;
     switch (req->op) {

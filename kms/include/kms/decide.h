@@ -97,7 +97,7 @@ enum kms_decision_kind {
     KMS_DO_SIGN,       /* sign digest with key */
     KMS_DO_VERIFY,     /* check signature over digest with key->key.spki: public, done by whoever
                           decides */
-    KMS_DO_CREATE_KEY, /* generate a key on spec->curve (SYMMETRIC_DEFAULT: version 1, with
+    KMS_DO_CREATE_KEY, /* generate a key on spec->curve (SYMMETRIC_DEFAULT, HMAC: version 1, with
                           `modes`), then kms_transition. Origin EXTERNAL is KMS_DO_CHANGE: nothing
                           is generated */
     KMS_DO_CHANGE,     /* kms_transition */
@@ -112,20 +112,23 @@ enum kms_decision_kind {
                       left certified by an earlier attempt */
     KMS_DO_IMPORT, /* take parts of imported material in as version `ver`, then kms_transition */
     KMS_DO_IMPORT_PARAMETERS, /* GetParametersForImport: made by the coordinator */
+    KMS_DO_GENERATE_MAC,      /* HMAC of req->message under version_record, by profile `modes` */
+    KMS_DO_VERIFY_MAC,        /* the same, then req->mac, of spec->digest_len bytes, is compared */
 };
 
 struct kms_decision {
     enum kms_decision_kind kind;
     const struct kms_record *key;   /* SIGN, VERIFY, and changes of a key; else NULL */
-    const struct kms_keyspec *spec; /* SIGN, VERIFY, CREATE_KEY */
+    const struct kms_keyspec *spec; /* of key, or (CREATE_KEY) of the one to make */
     uint8_t digest[KMS_DIGEST_MAX]; /* SIGN, VERIFY: hashed here from the caller's message, or the
                                        caller's digest */
     size_t digest_len;
-    /* symmetric keys */
-    const struct kms_record *version_record; /* ENCRYPT, DECRYPT, REENCRYPT; IMPORT, if it exists */
+    /* symmetric and HMAC keys */
+    const struct kms_record *version_record;          /* ENCRYPT, DECRYPT, REENCRYPT, GENERATE_MAC,
+                                                         VERIFY_MAC; IMPORT, if it exists */
     const struct kms_record *dest_key, *dest_version; /* REENCRYPT */
-    uint8_t modes; /* CREATE_KEY, ROTATE, IMPORT: enum kms_modes */
-    uint32_t ver;  /* CREATE_KEY, ROTATE, IMPORT: the version to make */
+    uint8_t modes; /* CREATE_KEY, ROTATE, IMPORT, and every evaluation: enum kms_modes */
+    uint32_t ver;  /* CREATE_KEY, ROTATE, IMPORT: the version to make; else the one in use */
 };
 
 /** Decide. The signature was verified and kms_check_client passed (operator: kms_operator_check
@@ -134,6 +137,7 @@ struct kms_decision {
  *  by_operator  the request was authenticated by kms_operator_check
  *  prop         NULL for reads and uses; else passed kms_proposal_check
  *  Faults: NotFound, AccessDenied, Disabled, KMSInvalidState, InvalidKeyUsage, Validation,
+ *  KMSInvalidMac (VerifyMac, a MAC of another length),
  *  UnsupportedOperation, AlreadyExists, MalformedPolicyDocument, DryRunOperation, LimitExceeded.
  *  QK_E_MISMATCH: the coordinator's proposal is not acceptable (kms_proposal_check is repeated
  * here); QK_E_CONFLICT: a name it proposed is taken; the fault is then KMSInternalException.
@@ -146,10 +150,10 @@ QK_MUST_USE qk_err kms_decide(const struct kms_context *ctx, bool by_operator,
 
 /** Public outcome of the key generation that CREATE_KEY or INITIALIZE asked for. */
 struct kms_created {
-    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX */
-    struct qk_bytes spki;  /* CREATE_KEY of an asymmetric key: spec->spki_len bytes */
-    uint8_t
-        material_id[32]; /* CREATE_KEY of a symmetric key, ROTATE, IMPORT: mpc_sym_material_id */
+    struct qk_bytes pkrec;   /* 1..KMS_PKREC_MAX */
+    struct qk_bytes spki;    /* CREATE_KEY of an asymmetric key: spec->spki_len bytes */
+    uint8_t material_id[32]; /* CREATE_KEY of a symmetric or HMAC key, ROTATE, IMPORT: not zeros, a
+                                function of key id and material (mpc_sym_material_id) */
 };
 
 #define KMS_CHANGE_MAX 4

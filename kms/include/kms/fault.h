@@ -40,6 +40,8 @@ QK_MUST_USE qk_err kms_fault_unavailable(struct kms_fault *fault);
 QK_MUST_USE qk_err kms_fault_timeout(struct kms_fault *fault);
 /** KMSInvalidSignatureException without message: Verify found a bad signature. */
 QK_MUST_USE qk_err kms_fault_bad_signature(struct kms_fault *fault);
+/** KMSInvalidMacException without message: VerifyMac was given another MAC. */
+QK_MUST_USE qk_err kms_fault_bad_mac(struct kms_fault *fault);
 /** UnrecognizedClientException: no such access key, inactive, or its user is gone. */
 QK_MUST_USE qk_err kms_fault_unknown_client(struct kms_fault *fault);
 

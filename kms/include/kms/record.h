@@ -20,7 +20,7 @@ enum kms_kind { /* stored and signed: never renumber */
     KMS_KIND_CREDENTIAL = 3,
     KMS_KIND_KEY = 4,
     KMS_KIND_SYSTEM = 5,
-    KMS_KIND_VERSION = 6, /* one backing version of a symmetric key */
+    KMS_KIND_VERSION = 6, /* one backing version of a symmetric key, the one of an HMAC key */
 };
 
 #define KMS_RECORD_ID_MAX            64
@@ -48,8 +48,15 @@ enum kms_origin { /* stored: never renumber */
     KMS_ORIGIN_EXTERNAL = 2,
 };
 
-/** How a symmetric key may be evaluated (document 50 section 1); as bits. Stored. */
-enum kms_modes { KMS_MODES_F = 1, KMS_MODES_V = 2, KMS_MODES_FV = 3 };
+/** How a key may be evaluated. A symmetric one: document 50 section 1, as bits. An HMAC key: the
+ * profile of document 60 section 1. Stored: never renumber. */
+enum kms_modes {
+    KMS_MODES_F = 1,
+    KMS_MODES_V = 2,
+    KMS_MODES_FV = 3,
+    KMS_MODES_MAC_N = 8,  /* profile N: one compression in MPC, whatever the length */
+    KMS_MODES_MAC_S = 16, /* profile S, strict: all of them */
+};
 
 /** "Enabled", "Disabled", "PendingDeletion", "Deleted", "PendingImport". */
 const char *kms_key_state_name(enum kms_key_state state);
@@ -85,12 +92,13 @@ enum kms_rotation { /* stored: never renumber */
     KMS_ROTATION_ON_DEMAND = 2,
 };
 
-/** What a SYMMETRIC_DEFAULT key has that others have not. */
+/** What a SYMMETRIC_DEFAULT or HMAC key has that others have not. An HMAC key has version 1 and no
+ * other for ever: it is not rotated, and may be imported again, but only the same. */
 struct kms_symmetric {
-    uint8_t modes;       /* enum kms_modes */
+    uint8_t modes;       /* enum kms_modes, of its family */
     uint32_t n_versions; /* how many VERSION records there are: 1..n_versions; 0 only while nothing
                             was ever imported */
-    uint32_t current;    /* the one that Encrypt uses; 0 iff n_versions is 0 */
+    uint32_t current;    /* the one that Encrypt and GenerateMac use; 0 iff n_versions is 0 */
     uint8_t material_id[32]; /* of the current one; zeros while there is none */
     /* rotation */
     bool rotating;             /* automatic rotation is on */
@@ -141,18 +149,19 @@ struct kms_key {
     uint64_t deletion_ms;  /* 0 unless PendingDeletion or Deleted */
     uint32_t pending_days; /* 7..30 when deletion_ms is set, else 0 */
     /* asymmetric keys: the key itself */
-    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX; empty for symmetric ones */
-    struct qk_bytes spki;  /* spec->spki_len bytes of DER; empty for symmetric ones */
-    /* SYMMETRIC_DEFAULT: its materials are VERSION records of their own */
+    struct qk_bytes pkrec; /* 1..KMS_PKREC_MAX; empty for others */
+    struct qk_bytes spki;  /* spec->spki_len bytes of DER; empty for others */
+    /* SYMMETRIC_DEFAULT, HMAC: their materials are VERSION records of their own */
     struct kms_symmetric sym; /* zeros for other specs */
 };
 
-/** One material of a symmetric key: what is the same for ever, and for imported ones whether it is
- *  here. */
+/** One material of a symmetric or HMAC key: what is the same for ever, and for imported ones
+ * whether it is here. */
 struct kms_version {
     uint8_t key_id[16];
     uint32_t ver;            /* from 1 */
-    struct qk_bytes pkrec;   /* mpc/sym_record.h; 1..KMS_PKREC_MAX. A re-import makes a new one */
+    struct qk_bytes pkrec;   /* mpc/sym_record.h, mpc/mac_record.h; 1..KMS_PKREC_MAX. A re-import
+                                makes a new one */
     uint8_t material_id[32]; /* of the first pkrec, for ever */
     uint64_t created_ms;
     uint64_t rotated_ms; /* when it became current by a rotation; 0: first material, or pending */

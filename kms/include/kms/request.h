@@ -152,11 +152,12 @@ struct kms_request {
     /* CreateKey, UpdateKeyDescription */
     struct qk_bytes description; /* may be empty */
 
-    /* Sign, Verify */
+    /* Sign, Verify, GenerateMac, VerifyMac */
     struct qk_bytes message; /* decoded */
     enum kms_message_type message_type;
     struct qk_bytes algorithm; /* name, valid in the enum */
     struct qk_bytes signature; /* decoded; Verify */
+    struct qk_bytes mac;       /* decoded, 1..6144 bytes; VerifyMac */
 
     /* symmetric operations */
     struct kms_context_map context;      /* EncryptionContext, SourceEncryptionContext */
@@ -171,9 +172,11 @@ struct kms_request {
     bool ignore_ciphertext;    /* Decrypt, ReEncrypt: DryRunModifiers IGNORE_CIPHERTEXT */
     bool recipient;            /* Recipient was given: fails closed */
     bool custom_key_store;     /* GenerateRandom: CustomKeyStoreId was given */
-    uint8_t modes;             /* CreateKey: tag qkms:modes; KMS_MODES_FV when absent, 0 if
-                                  its value is none */
-    size_t n_other_tags;       /* CreateKey: tags besides qkms:modes */
+    bool modes_tag;            /* CreateKey: is there a tag qkms:modes? */
+    uint8_t modes;             /* its value; KMS_MODES_FV when absent, 0 if it is none */
+    bool profile_tag;          /* CreateKey: is there a tag qkms:mac-profile? */
+    uint8_t mac_modes;         /* its value; KMS_MODES_MAC_N when absent, 0 if it is none */
+    size_t n_other_tags;       /* CreateKey: tags besides these two */
     /* rotation */
     uint32_t period_days; /* EnableKeyRotation; 365 when absent */
     bool all_material;    /* ListKeyRotations: IncludeKeyMaterial ALL_KEY_MATERIAL */

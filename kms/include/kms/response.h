@@ -38,6 +38,10 @@ void kms_answer_data_key(const struct kms_key *key, const struct kms_version *ve
 void kms_answer_data_key_pair(const struct kms_key *key, const struct kms_version *version,
     struct qk_bytes pair_spec, struct qk_bytes private_key, struct qk_bytes public_key,
     struct qk_bytes blob, struct qk_buf *out);
+/** GenerateMac. mac: key->spec->digest_len bytes; as secret as a plaintext. */
+void kms_answer_mac(const struct kms_key *key, struct qk_bytes mac, struct qk_buf *out);
+/** VerifyMac found it good; else kms_fault_bad_mac. */
+void kms_answer_mac_valid(const struct kms_key *key, struct qk_buf *out);
 void kms_answer_random(struct qk_bytes bytes, struct qk_buf *out);
 void kms_answer_rotation_status(const struct kms_key *key, struct qk_buf *out);
 /** RotateKeyOnDemand: {"KeyId"}. */
@@ -49,8 +53,9 @@ void kms_answer_rotations(const struct kms_key *key, const struct kms_version *c
     size_t n, bool more, bool all_material, struct qk_buf *out);
 void kms_answer_import_parameters(const struct kms_key *key, struct qk_bytes token,
     struct qk_bytes spki, uint64_t valid_to_ms, struct qk_buf *out);
-/** ImportKeyMaterial and DeleteImportedKeyMaterial: {"KeyId","KeyMaterialId"}. version NULL:
- * nothing was ever imported (decision.version_record of a Delete that is KMS_DO_READ). */
+/** ImportKeyMaterial and DeleteImportedKeyMaterial: {"KeyId","KeyMaterialId"}, of an HMAC key
+ * {"KeyId"}. version NULL: nothing was ever imported (decision.version_record of a Delete that is
+ * KMS_DO_READ). */
 void kms_answer_import(
     const struct kms_key *key, const struct kms_version *version, struct qk_buf *out);
 

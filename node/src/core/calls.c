@@ -136,6 +136,10 @@ static void carry_out(struct node_op *op)
     case KMS_DO_REENCRYPT:
         node_eval(op);
         break;
+    case KMS_DO_GENERATE_MAC:
+    case KMS_DO_VERIFY_MAC:
+        if (kms_fault_unavailable(&op->fault) == QK_E_DENIED) (void)node_op_fault(op);
+        break;
     case KMS_DO_CREATE_KEY:
     case KMS_DO_ROTATE:
     case KMS_DO_IMPORT:

@@ -236,6 +236,8 @@ void node_change(struct node_op *op)
     case KMS_DO_REENCRYPT:
     case KMS_DO_RANDOM:
     case KMS_DO_IMPORT_PARAMETERS:
+    case KMS_DO_GENERATE_MAC:
+    case KMS_DO_VERIFY_MAC:
         break;
     }
     if (err == QK_E_DENIED && op->fault.type != NULL)
