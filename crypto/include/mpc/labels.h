@@ -91,6 +91,10 @@
 #define MPC_L_SYS_X       "sys-x"       /* purpose, fields */
 #define MPC_L_SYS_W       "sys-w"       /* X, enc W */
 
+/* ---- 60-hmac sections 4 and 6: pieces, generation, self-test ---- */
+#define MPC_L_MAC_PC  "mac-pc"  /* key_id, u32 epoch, u16 j, s_j */
+#define MPC_L_MAC_IST "mac-ist" /* key_id, ist */
+
 /* ---- 90-refresh-backup section 3: what nodes sign at an epoch switch ---- */
 #define MPC_L_EP_PREP  "ep-prep"  /* sid, key_id, base epoch, rec' */
 #define MPC_L_EP_VOTE  "ep-vote"  /* sid, key_id, base epoch, rec' */

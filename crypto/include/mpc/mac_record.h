@@ -72,7 +72,8 @@ struct mpc_mac_share {
     uint8_t alg;
     uint8_t profile;
     uint16_t n;
-    uint8_t ist[MPC_MAC_STATE_MAX];                   /* zeros in profile S */
+    uint16_t self_ix;               /* the index of self among the record's nodes */
+    uint8_t ist[MPC_MAC_STATE_MAX]; /* zeros in profile S */
     uint8_t piece[MPC_NODES_MAX][MPC_MAC_SECRET_MAX]; /* s_j in the record's order; of self: 0 */
 };
 
