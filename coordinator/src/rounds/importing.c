@@ -30,17 +30,29 @@ static qk_err deal(struct coord_op *op, struct coord_importing *i, const struct 
     return err;
 }
 
-qk_err coord_importing_begin(struct coord_op *op)
+static qk_err deal_material(
+    struct coord_op *op, struct coord_importing *i, struct qk_bytes material)
 {
     QK_SEC32(k);
+    QK_ENSURE(material.len == sizeof k.b, QK_E_STATE);
+    memcpy(k.b, material.p, sizeof k.b);
+    return deal(op, i, &k);
+}
+
+qk_err coord_importing_begin(struct coord_op *op)
+{
+    static const struct coord_material_len symmetric = {32, 32};
+    QK_AUTO_BUF material = QK_BUF_SECRET(COORD_MATERIAL_MAX);
     if (op->importing != NULL) return QK_OK;
     struct coord_importing *i = calloc(1, sizeof *i);
     QK_ENSURE(i != NULL, QK_E_NOMEM);
     op->importing = i;
     qk_err err = coord_imports_unwrap(op->engine->imports, op->decision.key->key.key_id,
-        op->req.import_token, op->req.encrypted_material, qk_now_ms(), &k, &i->fault);
+        op->req.import_token, op->req.encrypted_material, qk_now_ms(), &symmetric, &material,
+        &i->fault);
     i->refused = err == QK_E_DENIED;
-    return err == QK_OK ? deal(op, i, &k) : i->refused ? QK_OK : err;
+    if (err == QK_OK) return deal_material(op, i, qk_buf_view(&material));
+    return i->refused ? QK_OK : err;
 }
 
 void coord_importing_parts(struct coord_op *op, struct qk_bytes out[static WIRE_NODES_MAX])

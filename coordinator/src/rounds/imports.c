@@ -13,7 +13,7 @@ enum {
     RANDOM_MS = 2000,
     AES_KEY = 32,
     TOKEN_VERSION = 1,
-    UNWRAPPED_MAX = 1024, /* of what is not 32 bytes long nothing is kept anyway */
+    UNWRAPPED_MAX = COORD_MATERIAL_MAX,
 };
 
 struct offer {
@@ -202,21 +202,31 @@ static EVP_PKEY *load(const struct offer *o)
     return key;
 }
 
-static qk_err open_with(
-    const struct offer *o, struct qk_bytes wrapped, struct qk_sec32 *out, struct kms_fault *fault)
+static qk_err wrong_length(const struct coord_material_len *len, struct kms_fault *fault)
+{
+    static const char type[] = "IncorrectKeyMaterialException";
+    if (len->least == len->most)
+        return kms_fault_set(
+            fault, type, "The key material in the request is not %zu bytes long.", len->least);
+    return kms_fault_set(fault, type,
+        "The key material in the request is not %zu to %zu bytes long.", len->least, len->most);
+}
+
+static qk_err open_with(const struct offer *o, struct qk_bytes wrapped,
+    const struct coord_material_len *len, struct qk_buf *out, struct kms_fault *fault)
 {
     uint8_t material[UNWRAPPED_MAX];
-    size_t len = sizeof material;
+    size_t n = sizeof material;
     EVP_PKEY *key = load(o);
     if (key == NULL) return kms_fault_internal(fault, QK_E_CRYPTO);
-    bool good = unwrap(key, o, wrapped, material, &len);
+    bool good = unwrap(key, o, wrapped, material, &n);
     EVP_PKEY_free(key);
-    if (good && len == sizeof out->b) memcpy(out->b, material, sizeof out->b);
+    bool fits = good && n >= len->least && n <= len->most;
+    if (fits) qk_buf_add(out, material, n);
     qk_wipe(material, sizeof material);
     if (!good) return kms_fault_bare(fault, "InvalidCiphertextException");
-    if (len == sizeof out->b) return QK_OK;
-    return kms_fault_set(fault, "IncorrectKeyMaterialException",
-        "The key material in the request is not 32 bytes long.");
+    if (!fits) return wrong_length(len, fault);
+    return out->err == QK_OK ? QK_OK : kms_fault_internal(fault, out->err);
 }
 
 /* The offer that the token names, copied; its secret part is o's owner's to wipe. */
@@ -242,12 +252,12 @@ static qk_err find(struct coord_imports *s, struct qk_bytes token, const uint8_t
 }
 
 qk_err coord_imports_unwrap(struct coord_imports *s, const uint8_t key_id[static 16],
-    struct qk_bytes token, struct qk_bytes wrapped, uint64_t now_ms, struct qk_sec32 *out,
-    struct kms_fault *fault)
+    struct qk_bytes token, struct qk_bytes wrapped, uint64_t now_ms,
+    const struct coord_material_len *len, struct qk_buf *out, struct kms_fault *fault)
 {
     struct offer o = {.valid_to_ms = 0};
     qk_err err = find(s, token, key_id, now_ms, &o, fault);
-    if (err == QK_OK) err = open_with(&o, wrapped, out, fault);
+    if (err == QK_OK) err = open_with(&o, wrapped, len, out, fault);
     qk_wipe(&o, sizeof o);
     return err;
 }

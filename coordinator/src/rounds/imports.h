@@ -22,6 +22,7 @@ enum {
     COORD_IMPORTS_MAX = 64,     /* pairs at one time */
     COORD_IMPORTS_OF_KEY = 4,   /* of these for one key; the oldest makes room */
     COORD_IMPORT_TOKEN_LEN = 1 + 16 + 16 + 8 + 32,
+    COORD_MATERIAL_MAX = 1024,
 };
 
 struct coord_imports;
@@ -41,10 +42,18 @@ QK_MUST_USE qk_err coord_imports_offer(struct coord_imports *s, struct coord_ran
     const uint8_t key_id[static 16], struct qk_bytes algorithm, struct qk_bytes spec,
     uint64_t now_ms, struct qk_buf *token, struct qk_buf *spki, uint64_t *valid_to_ms);
 
-/** The 32 bytes that were wrapped. The pair stays: an import may be tried again.
- *  Faults: InvalidImportToken, ExpiredImportToken, InvalidCiphertext, IncorrectKeyMaterial. */
+/** How long the material of a key may be, in bytes. */
+struct coord_material_len {
+    size_t least, most; /* 1..COORD_MATERIAL_MAX */
+};
+
+/** Append the material that was wrapped. The pair stays: an import may be tried again.
+ *
+ *  out      SECRET
+ *  Faults: InvalidImportToken, ExpiredImportToken, InvalidCiphertext, IncorrectKeyMaterial (not of
+ * a length that fits). */
 QK_MUST_USE qk_err coord_imports_unwrap(struct coord_imports *s, const uint8_t key_id[static 16],
-    struct qk_bytes token, struct qk_bytes wrapped, uint64_t now_ms, struct qk_sec32 *out,
-    struct kms_fault *fault);
+    struct qk_bytes token, struct qk_bytes wrapped, uint64_t now_ms,
+    const struct coord_material_len *len, struct qk_buf *out, struct kms_fault *fault);
 
 #endif

@@ -10,7 +10,8 @@
 #include "rounds/imports.h"
 
 static const uint8_t key_a[16] = {1}, key_b[16] = {2};
-static const uint8_t material[40] = "thirty-two bytes of key material";
+static const uint8_t material[140] = "thirty-two bytes of key material";
+static const struct coord_material_len symmetric = {32, 32};
 
 struct bench {
     struct cw_world w;
@@ -89,13 +90,20 @@ static size_t wrap(struct bench *b, const char *algorithm, size_t len, uint8_t o
     return n + kwp(aes, material, len, out + n);
 }
 
+static qk_err unwrap_len(struct bench *b, const uint8_t *key, struct qk_bytes wrapped,
+    const struct coord_material_len *len)
+{
+    QK_AUTO_BUF k = QK_BUF_SECRET(COORD_MATERIAL_MAX);
+    qk_err err = coord_imports_unwrap(
+        b->imports, key, qk_buf_view(&b->token), wrapped, b->now_ms, len, &k, &b->fault);
+    if (err == QK_OK) cr_expect_eq(memcmp(k.p, material, k.len), 0);
+    cr_expect(err == QK_OK ? k.len >= len->least && k.len <= len->most : k.len == 0);
+    return err;
+}
+
 static qk_err unwrap(struct bench *b, const uint8_t *key, struct qk_bytes wrapped)
 {
-    struct qk_sec32 k = {{0}};
-    qk_err err = coord_imports_unwrap(
-        b->imports, key, qk_buf_view(&b->token), wrapped, b->now_ms, &k, &b->fault);
-    if (err == QK_OK) cr_expect_eq(memcmp(k.b, material, 32), 0);
-    return err;
+    return unwrap_len(b, key, wrapped, &symmetric);
 }
 
 static void expect_fault(struct bench *b, qk_err err, const char *type)
@@ -129,6 +137,30 @@ QK_TEST(imports, material_wrapped_under_any_algorithm_comes_out)
         expect_fault(b, unwrap(b, key_a, qk_bytes(w, n)), "IncorrectKeyMaterialException");
     }
     expect_fault(b, unwrap(b, key_a, (struct qk_bytes){w, 0}), "InvalidCiphertextException");
+    bench_free(b);
+}
+
+QK_TEST(imports, material_of_an_HMAC_key_has_a_range_of_lengths)
+{
+    static const struct coord_material_len mac = {28, 128};
+    static const struct {
+        size_t len;
+        bool good;
+    } cases[] = {{1, false}, {27, false}, {28, true}, {29, true}, {64, true}, {127, true},
+        {128, true}, {129, false}};
+    struct bench *b = bench_new();
+    uint8_t w[600];
+    for (size_t a = 1; a < QK_COUNT(algorithms); a += 2) {
+        offer(b, key_a, algorithms[a]);
+        for (size_t i = 0; i < QK_COUNT(cases); i++) {
+            size_t n = wrap(b, algorithms[a], cases[i].len, w);
+            qk_err err = unwrap_len(b, key_a, qk_bytes(w, n), &mac);
+            if (cases[i].good)
+                qk_assert_ok(err);
+            else
+                expect_fault(b, err, "IncorrectKeyMaterialException");
+        }
+    }
     bench_free(b);
 }
 
