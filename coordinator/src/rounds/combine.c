@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include "mpc/ecdsa.h"
+#include "mpc/mac_record.h"
 #include "mpc/session.h"
 #include "mpc/sym_record.h"
 
@@ -132,6 +133,43 @@ qk_err coord_check_version(const struct wire_cluster *cluster, const struct kms_
     qk_err err = mpc_sym_record_decode(v->pkrec, rec) == QK_OK ? QK_OK : QK_E_MISMATCH;
     if (err == QK_OK) err = check_version(cluster, v, modes, rec);
     if (err == QK_OK) err = mpc_sym_material_id(rec, material_id);
+    free(rec);
+    return err;
+}
+
+unsigned coord_mac_alg(const struct kms_keyspec *spec)
+{
+    switch (spec->id) {
+    case KMS_SPEC_HMAC_224:
+        return MPC_MAC_224;
+    case KMS_SPEC_HMAC_256:
+        return MPC_MAC_256;
+    case KMS_SPEC_HMAC_384:
+        return MPC_MAC_384;
+    case KMS_SPEC_HMAC_512:
+        return MPC_MAC_512;
+    default:
+        return 0;
+    }
+}
+
+static qk_err check_mac(const struct wire_cluster *cluster, const struct kms_version *v,
+    unsigned alg, uint8_t profile, const struct mpc_mac_record *rec)
+{
+    QK_ENSURE(memcmp(rec->key_id, v->key_id, 16) == 0 && rec->ver == v->ver, QK_E_MISMATCH);
+    QK_ENSURE(rec->alg == alg && rec->profile == profile, QK_E_MISMATCH);
+    QK_ENSURE(rec->n == cluster->n, QK_E_MISMATCH);
+    return are_ours(cluster, rec->nodes);
+}
+
+qk_err coord_check_mac(const struct wire_cluster *cluster, const struct kms_version *v,
+    const struct kms_keyspec *spec, uint8_t profile, uint8_t material_id[static 32])
+{
+    struct mpc_mac_record *rec = malloc(sizeof *rec);
+    QK_ENSURE(rec != NULL, QK_E_NOMEM);
+    qk_err err = mpc_mac_record_decode(v->pkrec, rec) == QK_OK ? QK_OK : QK_E_MISMATCH;
+    if (err == QK_OK) err = check_mac(cluster, v, coord_mac_alg(spec), profile, rec);
+    if (err == QK_OK) err = mpc_mac_material_id(rec, material_id);
     free(rec);
     return err;
 }

@@ -40,5 +40,11 @@ QK_MUST_USE qk_err coord_check_created(
  *  mpc_sym_material_id makes of its record. */
 QK_MUST_USE qk_err coord_check_version(const struct wire_cluster *cluster,
     const struct kms_version *v, uint8_t modes, uint8_t material_id[static 32]);
+/** The same for an HMAC key of this spec and profile (KMS_MODES_MAC_N, _S), by
+ *  mpc_mac_material_id. */
+QK_MUST_USE qk_err coord_check_mac(const struct wire_cluster *cluster, const struct kms_version *v,
+    const struct kms_keyspec *spec, uint8_t profile, uint8_t material_id[static 32]);
+/** enum mpc_mac_alg; 0 for a spec that is none of HMAC keys. */
+unsigned coord_mac_alg(const struct kms_keyspec *spec);
 
 #endif
