@@ -144,7 +144,8 @@ static qk_err check_one_material(const struct kms_question *q, const struct kms_
 {
     const struct kms_request *req = q->req;
     if (!kms_key_is_mac(key)) return QK_OK;
-    const char *what = req->import_new >= 0                  ? "ImportType"
+    bool typed = req->op == KMS_OP_IMPORT_KEY_MATERIAL && req->import_new >= 0;
+    const char *what = typed                                 ? "ImportType"
                        : req->material_id.p != NULL          ? "KeyMaterialId"
                        : req->material_description.p != NULL ? "KeyMaterialDescription"
                                                              : NULL;
