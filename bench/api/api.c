@@ -43,10 +43,10 @@ static qk_err make_keys(struct run *r)
     struct bench_keys *k = &r->keys;
     QK_TRY(check_keys(o, o->spec ? o->n_create : o->n_key_ids));
     if (o->spec)
-        QK_TRY(bench_keys_create(k, o->n_create, o->spec, o->modes));
+        QK_TRY(bench_keys_create(k, o->n_create, o->spec, &o->tag));
     else
         QK_TRY(bench_keys_open(k, o->n_key_ids, o->key_id));
-    QK_TRY(bench_keys_prepare(k, o->plan.op, o->plan.verify_every > 0));
+    QK_TRY(bench_keys_prepare(k, o->plan.op, o->plan.bytes, o->plan.verify_every > 0));
     if (o->plan.op == BENCH_DECRYPT)
         return bench_keys_make_blobs(k, o->n_blobs, o->plan.bytes, o->rotations);
     return bench_keys_rotate(k, o->rotations);
@@ -81,7 +81,7 @@ static qk_err report(const struct run *r)
     const struct bench_report all = {.plan = &r->o->plan,
         .result = &r->result,
         .ceiling = r->o->ceiling ? &r->ceiling : NULL,
-        .modes = r->o->modes,
+        .modes = r->o->tag.value,
         .rotations = r->o->rotations,
         .disk_per_second = r->disk_per_second};
     if (r->o->json) return bench_report_print_json(&all, stdout);

@@ -48,7 +48,7 @@ static qk_err body_key_id(void *ctx, size_t i, struct qk_buf *out)
 struct creation {
     struct bench_keys *keys;
     const struct bench_spec *spec;
-    const char *modes;
+    const struct bench_tag *tag;
 };
 
 static qk_err body_create(void *ctx, size_t i, struct qk_buf *out)
@@ -57,8 +57,9 @@ static qk_err body_create(void *ctx, size_t i, struct qk_buf *out)
     (void)i;
     qk_buf_printf(out, "{\"KeySpec\":\"%s\",\"KeyUsage\":\"%s\",\"Description\":\"qkms-bench\"",
         c->spec->name, c->spec->usage);
-    if (c->modes)
-        qk_buf_printf(out, ",\"Tags\":[{\"TagKey\":\"qkms:modes\",\"TagValue\":\"%s\"}]", c->modes);
+    if (c->tag->key)
+        qk_buf_printf(
+            out, ",\"Tags\":[{\"TagKey\":\"%s\",\"TagValue\":\"%s\"}]", c->tag->key, c->tag->value);
     qk_buf_add_str(out, "}");
     return out->err;
 }
@@ -76,9 +77,9 @@ static qk_err take_created(void *ctx, size_t i, struct qk_bytes reply)
 }
 
 qk_err bench_keys_create(
-    struct bench_keys *k, size_t n, const struct bench_spec *spec, const char *modes)
+    struct bench_keys *k, size_t n, const struct bench_spec *spec, const struct bench_tag *tag)
 {
-    struct creation c = {.keys = k, .spec = spec, .modes = modes};
+    struct creation c = {.keys = k, .spec = spec, .tag = tag};
     QK_TRY(room(k, n));
     return run(k, (struct bench_pass){.what = "creating keys",
                       .action = "CreateKey",
@@ -147,12 +148,50 @@ static qk_err take_signature(void *ctx, size_t i, struct qk_bytes reply)
     return bench_check_signature(key, key->digest, sig);
 }
 
-qk_err bench_keys_prepare(struct bench_keys *k, enum bench_op op, bool check)
+/* ---- MACs ---- */
+
+struct mac_pass {
+    struct bench_keys *keys;
+    size_t bytes; /* of a message */
+};
+
+static qk_err body_mac(void *ctx, size_t i, struct qk_buf *out)
+{
+    const struct mac_pass *m = ctx;
+    struct bench_kms_key *key = &m->keys->key[i];
+    QK_TRY(bench_signer_random(bench_loop_signer(m->keys->loop), key->digest, sizeof key->digest));
+    return bench_body(BENCH_GENERATE_MAC, key, NULL, key->digest, m->bytes, out);
+}
+
+static qk_err take_mac(void *ctx, size_t i, struct qk_bytes reply)
+{
+    const struct mac_pass *m = ctx;
+    struct bench_kms_key *key = &m->keys->key[i];
+    struct qk_bytes mac;
+    QK_ENSURE(bench_reply_text(reply, "Mac", &mac), QK_E_MALFORMED);
+    QK_ENSURE(mac.len < sizeof key->signature, QK_E_MALFORMED);
+    memcpy(key->signature, mac.p, mac.len);
+    return QK_OK;
+}
+
+static qk_err make_macs(struct bench_keys *k, size_t bytes)
+{
+    struct mac_pass m = {.keys = k, .bytes = bytes};
+    return run(k, (struct bench_pass){.what = "making a MAC with each key",
+                      .action = "GenerateMac",
+                      .n = k->n,
+                      .ctx = &m,
+                      .body = body_mac,
+                      .take = take_mac});
+}
+
+/* ---- what an operation needs ---- */
+
+qk_err bench_keys_prepare(struct bench_keys *k, enum bench_op op, size_t bytes, bool check)
 {
     for (size_t i = 0; i < k->n; i++) {
-        bool symmetric = !k->key[i].spec->algorithm;
         bool fits = op == BENCH_DESCRIBE_KEY || op == BENCH_DISABLE_KEY ||
-                    symmetric == bench_op_symmetric(op);
+                    k->key[i].spec->family == bench_op_family(op);
         if (fits) continue;
         bench_error("%s does not go with a %s key", bench_op_name(op), k->key[i].spec->name);
         return QK_E_MALFORMED;
@@ -164,6 +203,7 @@ qk_err bench_keys_prepare(struct bench_keys *k, enum bench_op op, bool check)
                           .ctx = k,
                           .body = body_key_id,
                           .take = take_public}));
+    if (op == BENCH_VERIFY_MAC) return make_macs(k, bytes);
     if (op != BENCH_VERIFY) return QK_OK;
     return run(k, (struct bench_pass){.what = "signing once with each key",
                       .action = "Sign",

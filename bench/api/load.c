@@ -35,11 +35,12 @@ static void count_error(struct bench_load_result *r, const char *name)
     r->n_errors++;
 }
 
-static void keep_sample(struct load *l, struct qk_bytes ciphertext, struct qk_bytes plaintext)
+static void keep_sample(struct load *l, struct qk_bytes ciphertext, struct qk_bytes plaintext,
+    const struct bench_kms_key *key)
 {
     struct bench_load_result *r = l->out;
     if (r->n_samples == BENCH_SAMPLES) return;
-    struct bench_blob b = {qk_strndup(ciphertext), qk_strndup(plaintext)};
+    struct bench_blob b = {qk_strndup(ciphertext), qk_strndup(plaintext), key};
     if (b.ciphertext && b.plaintext)
         r->sample[r->n_samples++] = b;
     else
@@ -77,7 +78,19 @@ static const char *check_ciphertext(
         bench_plaintext_add(job->fresh, l->plan->bytes, &sent);
         text = qk_buf_view(&sent);
     }
-    keep_sample(l, blob, text);
+    keep_sample(l, blob, text, NULL);
+    return NULL;
+}
+
+/* Of GenerateMac: what is to be verified later. */
+static const char *check_mac(struct load *l, const struct bench_job *job, struct qk_bytes reply)
+{
+    struct qk_bytes mac;
+    QK_AUTO_BUF sent = QK_BUF(8192);
+    if (!bench_reply_text(reply, "Mac", &mac)) return "no MAC";
+    if (!is_sample(l, job) || l->out->n_samples == BENCH_SAMPLES) return NULL;
+    bench_plaintext_add(job->fresh, l->plan->bytes, &sent);
+    keep_sample(l, mac, qk_buf_view(&sent), job->of);
     return NULL;
 }
 
@@ -91,6 +104,8 @@ static const char *check(struct load *l, const struct bench_job *job, struct qk_
     case BENCH_ENCRYPT:
     case BENCH_GENERATE_DATA_KEY:
         return check_ciphertext(l, job, reply);
+    case BENCH_GENERATE_MAC:
+        return check_mac(l, job, reply);
     case BENCH_DECRYPT:
         if (!bench_reply_text(reply, "Plaintext", &text)) return "no plaintext";
         return qk_bytes_is(text, blob->plaintext) ? NULL : "wrong plaintext";

@@ -22,8 +22,8 @@ struct bench_load_plan {
     double seconds;        /* measured, after the warm-up */
     double warmup;         /* seconds whose requests are sent but not counted */
     double warmup_rate;    /* requests per second meanwhile, before a closed loop; 0: closed too */
-    size_t bytes;          /* of plaintexts, data keys, random bytes */
-    unsigned verify_every; /* check every so manieth signature or ciphertext; 0: none */
+    size_t bytes;          /* of plaintexts, messages, data keys, random bytes */
+    unsigned verify_every; /* check every so manieth signature, ciphertext or MAC; 0: none */
     bool unchecked;        /* look at no answer but its status: the responder knows no others */
     const struct bench_kms_key *keys; /* used in turn; for changes: one for each connection */
     size_t n_keys;
@@ -42,12 +42,12 @@ struct bench_load_result {
     uint64_t n_errors;
     struct bench_error_count errors[BENCH_ERROR_KINDS]; /* the last one takes the overflow */
     uint64_t n_unsent;   /* were due, and never sent: the load ended BENCH_GRACE_S late */
-    uint64_t n_verified; /* signatures or ciphertexts checked, good ones */
+    uint64_t n_verified; /* signatures, ciphertexts or MACs checked, good ones */
     uint64_t n_bad;      /* that do not verify, or do not open to their plaintext */
     size_t reply_len;    /* bytes of the body of the last good answer */
     double elapsed_s;    /* from the end of the warm-up to the last answer */
     double client_cpu_s; /* of this process in that time: the load's own share of the machine */
-    struct bench_blob sample[BENCH_SAMPLES]; /* ciphertexts to be opened after the load */
+    struct bench_blob sample[BENCH_SAMPLES]; /* ciphertexts or MACs to be checked after the load */
     size_t n_samples;
 };
 
@@ -56,7 +56,8 @@ struct bench_load_result {
  *  Errors of bench_loop_run. */
 QK_MUST_USE qk_err bench_load_run(struct bench_loop *loop, const struct bench_load_plan *plan,
     struct bench_load_result *out, const atomic_bool *stop);
-/** Decrypt the samples and count them into n_verified or n_bad. Errors of bench_pass_run. */
+/** Decrypt or verify the samples and count them into n_verified or n_bad. Errors of bench_pass_run.
+ */
 QK_MUST_USE qk_err bench_load_open_samples(struct bench_loop *loop, struct bench_load_result *r);
 void bench_load_wipe(struct bench_load_result *r);
 

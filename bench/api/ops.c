@@ -2,7 +2,7 @@
 
 enum { PLAINTEXT_MAX = 4096 };
 
-enum { CHANGES = 1, SYMMETRIC = 2, KEYLESS = 4 };
+enum { CHANGES = 1, SYMMETRIC = 2, KEYLESS = 4, MAC = 8 };
 
 static const struct {
     const char *name, *action;
@@ -17,14 +17,20 @@ static const struct {
     [BENCH_DECRYPT] = {"decrypt", "Decrypt", SYMMETRIC},
     [BENCH_GENERATE_DATA_KEY] = {"generate-data-key", "GenerateDataKey", SYMMETRIC},
     [BENCH_GENERATE_RANDOM] = {"generate-random", "GenerateRandom", KEYLESS},
+    [BENCH_GENERATE_MAC] = {"generate-mac", "GenerateMac", MAC},
+    [BENCH_VERIFY_MAC] = {"verify-mac", "VerifyMac", MAC},
 };
 
 static const struct bench_spec specs[] = {
-    {"ECC_NIST_P256", "SIGN_VERIFY", "ECDSA_SHA_256", 32},
-    {"ECC_SECG_P256K1", "SIGN_VERIFY", "ECDSA_SHA_256", 32},
-    {"ECC_NIST_P384", "SIGN_VERIFY", "ECDSA_SHA_384", 48},
-    {"ECC_NIST_P521", "SIGN_VERIFY", "ECDSA_SHA_512", 64},
-    {"SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", NULL, 0},
+    {"ECC_NIST_P256", "SIGN_VERIFY", BENCH_SIGNING, "ECDSA_SHA_256", 32},
+    {"ECC_SECG_P256K1", "SIGN_VERIFY", BENCH_SIGNING, "ECDSA_SHA_256", 32},
+    {"ECC_NIST_P384", "SIGN_VERIFY", BENCH_SIGNING, "ECDSA_SHA_384", 48},
+    {"ECC_NIST_P521", "SIGN_VERIFY", BENCH_SIGNING, "ECDSA_SHA_512", 64},
+    {"SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", BENCH_SYMMETRIC, NULL, 0},
+    {"HMAC_224", "GENERATE_VERIFY_MAC", BENCH_MAC, "HMAC_SHA_224", 0},
+    {"HMAC_256", "GENERATE_VERIFY_MAC", BENCH_MAC, "HMAC_SHA_256", 0},
+    {"HMAC_384", "GENERATE_VERIFY_MAC", BENCH_MAC, "HMAC_SHA_384", 0},
+    {"HMAC_512", "GENERATE_VERIFY_MAC", BENCH_MAC, "HMAC_SHA_512", 0},
 };
 
 const char *bench_op_name(unsigned op)
@@ -42,9 +48,22 @@ bool bench_op_changes(enum bench_op op)
     return ops[op].traits & CHANGES;
 }
 
-bool bench_op_symmetric(enum bench_op op)
+enum bench_family bench_op_family(enum bench_op op)
 {
-    return ops[op].traits & SYMMETRIC;
+    if (ops[op].traits & MAC) return BENCH_MAC;
+    return ops[op].traits & SYMMETRIC ? BENCH_SYMMETRIC : BENCH_SIGNING;
+}
+
+const struct bench_spec *bench_op_spec(enum bench_op op)
+{
+    switch (bench_op_family(op)) {
+    case BENCH_SYMMETRIC:
+        return bench_spec_find(qk_str("SYMMETRIC_DEFAULT"));
+    case BENCH_MAC:
+        return bench_spec_find(qk_str("HMAC_256"));
+    default:
+        return NULL;
+    }
 }
 
 bool bench_op_keyed(enum bench_op op)
@@ -88,6 +107,15 @@ void bench_plaintext_add(
     qk_base64_add(out, qk_bytes(text, bytes <= sizeof text ? bytes : sizeof text));
 }
 
+static void add_mac(struct qk_buf *out, const struct bench_kms_key *k,
+    const uint8_t fresh[static BENCH_FRESH_MAX], size_t bytes)
+{
+    add_text(out, ",\"MacAlgorithm\":\"", k->spec->algorithm);
+    qk_buf_add_str(out, ",\"Message\":\"");
+    bench_plaintext_add(fresh, bytes, out);
+    qk_buf_add_str(out, "\"");
+}
+
 static void add_rest(enum bench_op op, const struct bench_kms_key *k,
     const uint8_t fresh[static BENCH_FRESH_MAX], size_t bytes, struct qk_buf *out)
 {
@@ -106,6 +134,13 @@ static void add_rest(enum bench_op op, const struct bench_kms_key *k,
         break;
     case BENCH_GENERATE_DATA_KEY:
         qk_buf_printf(out, ",\"NumberOfBytes\":%zu", bytes);
+        break;
+    case BENCH_GENERATE_MAC:
+        add_mac(out, k, fresh, bytes);
+        break;
+    case BENCH_VERIFY_MAC:
+        add_mac(out, k, k->digest, bytes);
+        add_text(out, ",\"Mac\":\"", k->signature);
         break;
     default:
         break;

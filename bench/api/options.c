@@ -9,7 +9,8 @@ static void usage(FILE *to)
     fputs("usage: qkms-bench api --operation OP (--key-id K ... | [--key-spec SPEC] [--keys N])\n"
           "                      [options]\n"
           "  --operation OP     sign, verify, describe-key, get-public-key, disable-key, encrypt,\n"
-          "                     decrypt, generate-data-key, generate-random (needs no key)\n"
+          "                     decrypt, generate-data-key, generate-random (needs no key),\n"
+          "                     generate-mac, verify-mac\n"
           "  --connections N    keep-alive connections, 1 to 1024 (8)\n"
           "  --rate R           requests per second, open loop; 0: closed loop (0)\n"
           "  --seconds S        measured time (10)\n"
@@ -17,19 +18,24 @@ static void usage(FILE *to)
           "  --warmup-rate R    requests per second meanwhile; 0: as later (0)\n"
           "  --key-id K         id or ARN of a key; may be repeated\n"
           "  --key-spec SPEC    create keys: ECC_NIST_P256, ECC_SECG_P256K1, ECC_NIST_P384,\n"
-          "                     ECC_NIST_P521, SYMMETRIC_DEFAULT; their deletion is scheduled at\n"
-          "                     the end. encrypt, decrypt, generate-data-key: SYMMETRIC_DEFAULT\n"
+          "                     ECC_NIST_P521, SYMMETRIC_DEFAULT, HMAC_224, HMAC_256, HMAC_384,\n"
+          "                     HMAC_512; their deletion is scheduled at the end. Defaults: "
+          "encrypt,\n"
+          "                     decrypt, generate-data-key: SYMMETRIC_DEFAULT; MACs: HMAC_256\n"
           "  --keys N           how many, used in turn, 1 to 100000 (1)\n"
           "  --modes M          F, V or FV: tag qkms:modes of created symmetric keys\n"
+          "  --mac-profile P    strict: tag qkms:mac-profile of created HMAC keys\n"
           "  --rotations N      rotate every key so many times before, 0 to 25 (0)\n"
           "  --ciphertexts N    how many decrypt opens in turn, spread over all versions of all\n"
           "                     keys, at least one of each; made before (512)\n"
-          "  --bytes N          of plaintexts, data keys and random bytes, 1 to 4096 (32)\n"
+          "  --bytes N          of plaintexts, data keys and random bytes, 1 to 4096 (32);\n"
+          "                     --message-bytes N is the same, for what MACs are made of\n"
           "  --keep-keys        do not schedule the deletion of created keys\n",
         to);
     fputs(
-        "  --verify-every N   check every Nth signature with OpenSSL, open every Nth ciphertext\n"
-        "                     after the load (at most 64); 0: none, 1: all (100)\n"
+        "  --verify-every N   check every Nth signature with OpenSSL; open every Nth ciphertext,\n"
+        "                     verify every Nth MAC after the load (at most 64); 0: none, 1: all\n"
+        "                     (100)\n"
         "  --cpu-of PATH      a file with a pid, or a folder such as build/local: print CPU per\n"
         "                     request of these processes, too; may be repeated\n"
         "  --ceiling          the same load on a server that does nothing, afterwards\n"
@@ -55,6 +61,7 @@ enum {
     O_SPEC,
     O_KEYS,
     O_MODES,
+    O_PROFILE,
     O_ROTATIONS,
     O_BLOBS,
     O_BYTES,
@@ -74,6 +81,8 @@ static const struct option longs[] = {{"operation", required_argument, NULL, O_O
     {"warmup-rate", required_argument, NULL, O_WARM_RATE},
     {"key-id", required_argument, NULL, O_ID}, {"key-spec", required_argument, NULL, O_SPEC},
     {"keys", required_argument, NULL, O_KEYS}, {"modes", required_argument, NULL, O_MODES},
+    {"mac-profile", required_argument, NULL, O_PROFILE},
+    {"message-bytes", required_argument, NULL, O_BYTES},
     {"rotations", required_argument, NULL, O_ROTATIONS},
     {"ciphertexts", required_argument, NULL, O_BLOBS}, {"bytes", required_argument, NULL, O_BYTES},
     {"keep-keys", no_argument, NULL, O_KEEP}, {"verify-every", required_argument, NULL, O_VERIFY},
@@ -114,9 +123,17 @@ static qk_err pick_spec(struct bench_options *o, const char *text)
 
 static qk_err pick_modes(struct bench_options *o, const char *text)
 {
-    o->modes = text;
+    o->tag = (struct bench_tag){"qkms:modes", text};
     if (strcmp(text, "F") == 0 || strcmp(text, "V") == 0 || strcmp(text, "FV") == 0) return QK_OK;
     bench_error("--modes takes F, V or FV, not \"%s\"", text);
+    return QK_E_MALFORMED;
+}
+
+static qk_err pick_profile(struct bench_options *o, const char *text)
+{
+    o->tag = (struct bench_tag){"qkms:mac-profile", text};
+    if (strcmp(text, "strict") == 0) return QK_OK;
+    bench_error("--mac-profile takes strict, not \"%s\"", text);
     return QK_E_MALFORMED;
 }
 
@@ -196,6 +213,8 @@ static qk_err take(struct bench_options *o, int c, const char *arg)
         return pick_spec(o, arg);
     case O_MODES:
         return pick_modes(o, arg);
+    case O_PROFILE:
+        return pick_profile(o, arg);
     case O_CPU:
         o->plan.daemons = &o->cpu;
         return bench_cpu_add(&o->cpu, arg);
@@ -222,14 +241,18 @@ static qk_err settle(struct bench_options *o)
     enum bench_op op = o->plan.op;
     if (!bench_op_keyed(op)) {
         if (o->spec || o->n_key_ids > 0) return wrong("this operation takes no key");
-        return o->modes || o->rotations > 0 ? wrong("--modes, --rotations: there is no key")
-                                            : QK_OK;
+        return o->tag.key || o->rotations > 0
+                   ? wrong("--modes, --mac-profile, --rotations: there is no key")
+                   : QK_OK;
     }
-    if (!o->spec && o->n_key_ids == 0 && bench_op_symmetric(op))
-        o->spec = bench_spec_find(qk_str("SYMMETRIC_DEFAULT"));
+    if (!o->spec && o->n_key_ids == 0) o->spec = bench_op_spec(op);
     if (o->spec ? o->n_key_ids > 0 : o->n_key_ids == 0)
         return wrong("give either --key-id or --key-spec");
-    if ((o->modes || o->rotations > 0) && (!o->spec || o->spec->algorithm))
+    bool strict = o->tag.key && strcmp(o->tag.key, "qkms:mac-profile") == 0;
+    if (strict && (!o->spec || o->spec->family != BENCH_MAC))
+        return wrong("--mac-profile is for created HMAC keys");
+    bool symmetric = (o->tag.key && !strict) || o->rotations > 0;
+    if (symmetric && (!o->spec || o->spec->family != BENCH_SYMMETRIC))
         return wrong("--modes and --rotations are for created symmetric keys");
     return QK_OK;
 }

@@ -18,7 +18,7 @@ struct bench_options {
     const char *key_id[BENCH_KEY_IDS_MAX];
     size_t n_key_ids;
     const struct bench_spec *spec; /* NULL: no keys are created */
-    const char *modes;             /* NULL: no tag */
+    struct bench_tag tag;          /* of created keys: how they are evaluated */
     unsigned n_create, n_blobs, rotations;
     bool keep_keys, allow_remote, json, ceiling;
 };

@@ -49,6 +49,8 @@ static void print_head(const struct bench_report *t, FILE *to)
     if (t->modes) fprintf(to, ", mode %s", t->modes);
     if (t->rotations > 0) fprintf(to, ", each rotated %u times", t->rotations);
     if (p->n_blobs > 0) fprintf(to, ", %zu ciphertexts", p->n_blobs);
+    if (bench_op_family(p->op) == BENCH_MAC)
+        fprintf(to, " of %s, messages of %zu bytes", p->keys[0].spec->name, p->bytes);
     fprintf(to, ", %g s after %g s of warm-up\n", p->seconds, p->warmup);
 }
 
@@ -66,6 +68,7 @@ static const char *checked_how(enum bench_op op)
     if (op == BENCH_SIGN) return "signatures verified with OpenSSL";
     if (op == BENCH_ENCRYPT || op == BENCH_GENERATE_DATA_KEY)
         return "ciphertexts opened with Decrypt afterwards";
+    if (op == BENCH_GENERATE_MAC) return "MACs verified with VerifyMac afterwards";
     return NULL;
 }
 
