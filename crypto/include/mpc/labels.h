@@ -92,8 +92,16 @@
 #define MPC_L_SYS_W       "sys-w"       /* X, enc W */
 
 /* ---- 60-hmac sections 4 and 6: pieces, generation, self-test ---- */
-#define MPC_L_MAC_PC  "mac-pc"  /* key_id, u32 epoch, u16 j, s_j */
-#define MPC_L_MAC_IST "mac-ist" /* key_id, ist */
+#define MPC_L_MAC_PC     "mac-pc"     /* key_id, u32 epoch, u16 j, s_j */
+#define MPC_L_MAC_IST    "mac-ist"    /* key_id, ist */
+#define MPC_L_MACGEN     "macgen"     /* sid, u8 alg, u8 profile, u16 G1, u16 G2, u16 E */
+#define MPC_L_MAC_KEY    "mac-key"    /* set key of "all nodes but j" */
+#define MPC_L_MAC_PIECE  "mac-piece"  /* the same */
+#define MPC_L_MAC_OUT    "mac-out"    /* run, u8 part, active output labels */
+#define MPC_L_MAC_STEP   "mac-step"   /* sid of CNFGEN, run */
+#define MPC_L_MAC_ST_H   "mac-st-h"   /* key_id, u8 alg; h of the self-test */
+#define MPC_L_MAC_ST_MID "mac-st-mid" /* sid, u8 rotation, u8 part of the secret */
+#define MPC_L_MAC_ST     "mac-st"     /* the self-test's tag; profile S: value from ist || tag */
 
 /* ---- 90-refresh-backup section 3: what nodes sign at an epoch switch ---- */
 #define MPC_L_EP_PREP  "ep-prep"  /* sid, key_id, base epoch, rec' */

@@ -40,6 +40,8 @@ enum mpc_proto {
     MPC_PROTO_SYM_EVAL = 51,
     MPC_PROTO_SYM_MOVE = 52, /* document 50 section 9: not built yet, the number is taken */
     MPC_PROTO_DPRF_SYSTEM = 53,
+    MPC_PROTO_MAC = 60, /* frames of node and wire, no party: see mpc/mac.h */
+    MPC_PROTO_MAC_GEN = 61,
     MPC_PROTO_RAND = 65,
     MPC_PROTO_EPOCH = 90,
 };
