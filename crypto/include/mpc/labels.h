@@ -102,6 +102,9 @@
 #define MPC_L_MAC_ST_H   "mac-st-h"   /* key_id, u8 alg; h of the self-test */
 #define MPC_L_MAC_ST_MID "mac-st-mid" /* sid, u8 rotation, u8 part of the secret */
 #define MPC_L_MAC_ST     "mac-st"     /* the self-test's tag; profile S: value from ist || tag */
+/* u16 i, u16 j, r_i, r_j; i < j. The second names a link secret: kappa */
+#define MPC_L_MAC_LINK    "mac-link"
+#define MPC_L_MAC_LINK_ID "mac-link-id"
 
 /* ---- 90-refresh-backup section 3: what nodes sign at an epoch switch ---- */
 #define MPC_L_EP_PREP  "ep-prep"  /* sid, key_id, base epoch, rec' */

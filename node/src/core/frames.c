@@ -5,6 +5,8 @@
 #include "qk/secret.h"
 #include "core/daykeys.h"
 #include "core/epochs.h"
+#include "core/maclinks.h"
+#include "core/macruns.h"
 #include "core/opens.h"
 #include "core/pending.h"
 #include "core/quarantine.h"
@@ -78,11 +80,27 @@ static bool enter(struct node *node, struct incoming *in)
     return ok;
 }
 
+/* These are taken here, in the order in which they came: they are copied and somebody is woken. */
+static void on_mac_frame(struct node *node, uint16_t from, struct qk_bytes bytes)
+{
+    enum node_frame type = (enum node_frame)bytes.p[0];
+    struct qk_bytes body = qk_bytes(bytes.p + 1, bytes.len - 1);
+    if (node_quarantined(node)) return;
+    if (type == NODE_FRAME_MAC_LINK)
+        node_maclinks_receive(node, from, body);
+    else
+        node_macruns_receive(node, from, type, body);
+}
+
 void node_frames_on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
 {
     struct node *node = ctx;
     if (bytes.len < 1 || bytes.p[0] < NODE_FRAME_MPC || bytes.p[0] > NODE_FRAME_LAST) {
         qk_log(QK_WARN, "frame.unknown", QK_F_INT("peer", from));
+        return;
+    }
+    if (bytes.p[0] >= NODE_FRAME_MAC_LINK) {
+        on_mac_frame(node, from, bytes);
         return;
     }
     struct incoming *in = malloc(sizeof *in + bytes.len);
@@ -100,6 +118,8 @@ void node_frames_on_peer(void *ctx, uint16_t id, bool up)
 {
     struct node *node = ctx;
     qk_log(QK_INFO, up ? "peer.up" : "peer.down", QK_F_INT("peer", id));
+    node_maclinks_on_peer(node, id, up);
+    node_macruns_on_peer(node, id, up);
     if (up) node_epochs_on_peer(node);
     if (up) node_pending_on_peer(node);
 }

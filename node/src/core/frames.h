@@ -6,6 +6,7 @@
  *      4 PARTIAL  u32 number, 131 bytes: the answer to ASK; empty when refused
  *      5 OPEN     canonical msgpack: let us start a session of our own accord (opens.h)
  *      6 CHANGE   canonical msgpack: signatures on changes whose outcome is open (pending.h)
+ *      7 to 12    MAC_LINK (maclinks.h), MAC_TABLES, _LABELS, _GMAC, _CREDIT, _OUT (macruns.h)
  *
  *  A frame that does not decode is counted and dropped; it never ends anything that runs.
  */
@@ -21,7 +22,13 @@ enum node_frame {
     NODE_FRAME_PARTIAL,
     NODE_FRAME_OPEN,
     NODE_FRAME_CHANGE,
-    NODE_FRAME_LAST = NODE_FRAME_CHANGE
+    NODE_FRAME_MAC_LINK,
+    NODE_FRAME_MAC_TABLES,
+    NODE_FRAME_MAC_LABELS,
+    NODE_FRAME_MAC_GMAC,
+    NODE_FRAME_MAC_CREDIT,
+    NODE_FRAME_MAC_OUT,
+    NODE_FRAME_LAST = NODE_FRAME_MAC_OUT
 };
 
 /** Queue type || body for a peer; errors of wire_mesh_send. Any thread. */

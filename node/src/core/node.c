@@ -11,6 +11,9 @@
 #include "core/epochs.h"
 #include "core/frames.h"
 #include "core/keys.h"
+#include "core/mackeys.h"
+#include "core/maclinks.h"
+#include "core/macruns.h"
 #include "core/opens.h"
 #include "core/pending.h"
 #include "core/presigs.h"
@@ -86,6 +89,9 @@ static qk_err make_parts(struct node *node)
     QK_TRY(node_daykeys_new(&node->daykeys));
     QK_TRY(node_keys_new(&node->keys, node));
     QK_TRY(node_symkeys_new(&node->symkeys, node));
+    QK_TRY(node_maclinks_new(&node->maclinks));
+    QK_TRY(node_macruns_new(&node->macruns));
+    QK_TRY(node_mackeys_new(&node->mackeys, node));
     QK_TRY(node_channels_new(&node->channels));
     QK_TRY(node_rands_new(&node->rands, node, qk_rng_system()));
     QK_TRY(node_epochs_new(&node->epochs, node));
@@ -194,6 +200,9 @@ void node_free(struct node *node)
     node_epochs_free(node->epochs);
     node_rands_free(node->rands);
     node_channels_free(node->channels);
+    node_mackeys_free(node->mackeys);
+    node_macruns_free(node->macruns);
+    node_maclinks_free(node->maclinks);
     node_symkeys_free(node->symkeys);
     node_keys_free(node->keys);
     node_daykeys_free(node->daykeys);
@@ -213,6 +222,8 @@ void node_free(struct node *node)
 void node_tick(struct node *node)
 {
     node_sessions_tick(node);
+    node_macruns_tick(node);
+    node_maclinks_tick(node);
     if (!node_quarantined(node)) {
         node_epochs_tick(node);
         node_opens_tick(node);

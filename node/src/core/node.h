@@ -2,7 +2,7 @@
  *
  *  Reading order: node.h, frames.h (what travels between nodes), sessions.h (running protocol
  *  parties), records.h, guard.h (may this request be served), keygen.h, signing.h, symgen.h,
- * evals.h, calls.h.
+ *  evals.h, macruns.h, macs.h, calls.h.
  *
  *  Threads
  *      NNG's own       on_message, call handler: copy and hand over, never block
@@ -41,6 +41,9 @@ struct node_epochs;
 struct node_opens;
 struct node_presigs;
 struct node_symkeys;
+struct node_maclinks;
+struct node_macruns;
+struct node_mackeys;
 struct node_channels;
 struct node_rands;
 struct node_pending;
@@ -64,6 +67,9 @@ struct node {
     struct node_opens *opens;
     struct node_presigs *presigs;
     struct node_symkeys *symkeys;
+    struct node_maclinks *maclinks;
+    struct node_macruns *macruns;
+    struct node_mackeys *mackeys;
     struct node_channels *channels;
     struct node_rands *rands;
     struct node_pending *pending;
