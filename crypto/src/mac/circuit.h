@@ -24,7 +24,7 @@
 enum {
     MAC_LANES = 16,
     MAC_WAVE_GATES_MAX = MAC_LANES * 64,
-    MAC_INPUTS_MAX = 1024,  /* wires: ist and ost of 512 bits, or K and a mask */
+    MAC_INPUTS_MAX = 1536,  /* wires: state and block of SECRET */
     MAC_OUTPUTS_MAX = 1024, /* wires: ist and ost of a derivation */
 };
 
@@ -63,8 +63,8 @@ struct mac_job {
 unsigned mac_word_bits(unsigned alg);
 unsigned mac_job_inputs(const struct mac_job *job);  /* wires, all of them */
 unsigned mac_job_outputs(const struct mac_job *job); /* wires */
-/** ANDs of the whole circuit. */
-uint64_t mac_job_gates(const struct mac_job *job);
+/** ANDs of the whole circuit. QK_E_STATE as for mac_circuit_new, QK_E_NOMEM. */
+QK_MUST_USE qk_err mac_job_gates(const struct mac_job *job, uint64_t *n_gates);
 
 struct mac_circuit;
 /** QK_E_STATE: pub of the wrong length, or masked where it must not be. QK_E_NOMEM. */
@@ -80,9 +80,9 @@ void mac_circuit_run(struct mac_circuit *c, struct mac_sink *sink);
 /** The output wires, once plan said false. */
 void mac_circuit_output(const struct mac_circuit *c, mac_wire *out);
 
-/* ---- plain evaluation: the circuit on bits, for tests ---- */
+/* ---- plain evaluation, for tests ---- */
 
-/** in, out: one byte per wire, 0 or 1. QK_E_STATE, QK_E_NOMEM. */
-QK_MUST_USE qk_err mac_circuit_plain(const struct mac_job *job, const uint8_t *in, uint8_t *out);
+/** 128 evaluations at once: bit i of the wires is the i-th of them. QK_E_STATE, QK_E_NOMEM. */
+QK_MUST_USE qk_err mac_circuit_plain(const struct mac_job *job, const mac_wire *in, mac_wire *out);
 
 #endif
