@@ -46,7 +46,7 @@ unsigned mac_job_inputs(const struct mac_job *job)
     case MAC_OUTER:
         return state_bits(job);
     case MAC_DERIVE:
-        return digest_bits(job) + (job->masked ? state_bits(job) : 0);
+        return digest_bits(job) + job->masked * state_bits(job);
     case MAC_STRICT:
         return 2 * state_bits(job);
     default:
@@ -81,7 +81,8 @@ static unsigned blocks_of(const struct mac_job *job)
 static qk_err job_check(const struct mac_job *job)
 {
     QK_ENSURE(mpc_mac_alg_known(job->alg), QK_E_STATE);
-    QK_ENSURE(!job->masked || job->fn == MAC_DERIVE, QK_E_STATE);
+    QK_ENSURE(job->masked == 0 || job->fn == MAC_DERIVE, QK_E_STATE);
+    QK_ENSURE(job->masked <= 2, QK_E_STATE);
     switch (job->fn) {
     case MAC_OUTER:
         return job->pub.len == mpc_mac_digest_len(job->alg) ? QK_OK : QK_E_STATE;
@@ -315,8 +316,9 @@ static void keep_output(struct mac_circuit *c)
         return;
     }
     for (unsigned i = 0; i < words; i++) memcpy(c->out + from + i * n, c->state[i].w, n * 16);
-    if (!c->job.masked || c->block == 0) return;
-    for (unsigned i = 0; i < 8 * n; i++) c->out[from + i] ^= c->in[digest_bits(&c->job) + i];
+    if (c->job.masked == 0 || c->block + c->job.masked < 2) return;
+    unsigned mask = digest_bits(&c->job) + (c->block + c->job.masked - 2) * state_bits(&c->job);
+    for (unsigned i = 0; i < 8 * n; i++) c->out[from + i] ^= c->in[mask + i];
 }
 
 /* A compression is over once its closing wave has run. */

@@ -55,8 +55,9 @@ struct mac_job {
     uint8_t alg;
     struct qk_bytes pub; /* OUTER: h (digest_len bytes). STRICT: the message, 1..4096 bytes. Else
                             empty. Borrowed as long as the circuit lives */
-    bool masked; /* DERIVE only: behind K come the wires of a mask as long as the state, and the
-                    second half of the output is ost xor mask */
+    unsigned masked; /* DERIVE only, 0..2: behind K come the wires of so many masks, each as long
+                        as a state: 1: of ost, 2: of ist, then of ost. The output is xored with
+                        them */
 };
 
 /** Bits of a word: 32 or 64. */
@@ -67,7 +68,7 @@ unsigned mac_job_outputs(const struct mac_job *job); /* wires */
 QK_MUST_USE qk_err mac_job_gates(const struct mac_job *job, uint64_t *n_gates);
 
 struct mac_circuit;
-/** QK_E_STATE: pub of the wrong length, or masked where it must not be. QK_E_NOMEM. */
+/** QK_E_STATE: pub of the wrong length, or masked as it must not be. QK_E_NOMEM. */
 QK_MUST_USE qk_err mac_circuit_new(struct mac_circuit **out, const struct mac_job *job);
 /** Wipes; NULL is allowed. */
 void mac_circuit_free(struct mac_circuit *c);

@@ -11,6 +11,8 @@
 #include "mac/stream.h"
 #include "mpc/mac.h"
 
+enum { MAC_RUN_BYTES = MPC_MAC_DIGEST_MAX + MPC_MAC_SECRET_MAX }; /* of K and a mask */
+
 /** What one of the three starts from. Secret. */
 struct mac_run {
     struct mac_layout layout; /* job.pub borrowed as long as the object lives */
@@ -18,9 +20,9 @@ struct mac_run {
     struct mpc_mac_roles
         roles; /* three distinct nodes, for suspects; checked by the caller (M-9) */
     /* Bits in the order of mac_bit, zeros where this role does not know them. */
-    uint8_t a[MPC_MAC_SECRET_MAX]; /* G1, E: layout.n_a bits */
+    uint8_t a[MAC_RUN_BYTES];      /* G1, E: layout.n_a bits */
     uint8_t b[MPC_MAC_SECRET_MAX]; /* G2, E: layout.n_b bits */
-    uint8_t c[MPC_MAC_SECRET_MAX]; /* G1, G2: layout.n_a bits */
+    uint8_t c[MAC_RUN_BYTES];      /* G1, G2: layout.n_a bits */
 };
 
 /** run is copied. QK_E_STATE, 5xx. */
