@@ -204,8 +204,9 @@ int cli_cluster_show(int argc, char **argv)
     if (wire_cluster_read(&cluster, path, why, sizeof why) != QK_OK)
         return cli_fail(CLI_FAILED, "%s: %s", path, why);
     qk_hex(cluster->hash, sizeof cluster->hash, hash);
-    (void)printf("name: %s\naccount: %s\nregion: %s\nthreshold: %u of %zu\nhash: %s\n",
-        cluster->name, cluster->account, cluster->region, (unsigned)cluster->t, cluster->n, hash);
+    (void)printf("name: %s\naccount: %s\nregion: %s\nthreshold: %u of %zu\nquorum: %zu\nhash: %s\n",
+        cluster->name, cluster->account, cluster->region, (unsigned)cluster->t, cluster->n,
+        wire_cluster_quorum(cluster), hash);
     for (size_t i = 0; i < cluster->n; i++)
         (void)printf("node %u: %s, calls at %s\n", (unsigned)cluster->nodes[i].id,
             cluster->nodes[i].address, cluster->nodes[i].call_address);

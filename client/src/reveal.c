@@ -62,8 +62,8 @@ static qk_err check_system(struct qk_bytes certified, const struct wire_cluster 
     if (err != QK_OK)
         return complain(QK_E_CORRUPT, "the answer's system record does not decode", why, why_len);
     /* verify_node only reads the cluster */
-    err = kms_cert_verify(
-        &record, &cert, verify_node, (void *)(uintptr_t)(const void *)cluster, cluster->t);
+    err = kms_cert_verify(&record, &cert, verify_node, (void *)(uintptr_t)(const void *)cluster,
+        wire_cluster_quorum(cluster));
     if (err != QK_OK)
         return complain(QK_E_PROOF,
             "the system record does not carry the signatures of enough nodes of cluster.conf: "

@@ -1,7 +1,7 @@
 /** How the owner of a new access key learns its secret: the nodes seal their partial values of the
  *  distributed PRF to a key made for this one answer; only here do they come together.
  *
- *  The coordinator in between is believed nothing: the system record must carry the signatures of t
+ *  The coordinator in between is believed nothing: the system record must carry the signatures of q
  *  nodes of cluster.conf, and every partial its proof against that record (mpc/dprf.h, check S-4).
  *
  *      {"AccessKey":{"AccessKeyId","UserName","Status","CreateDate","Serial"},

@@ -58,12 +58,12 @@ static qk_err check_shape(const struct kms_cert *cert)
 }
 
 qk_err kms_cert_verify(const struct kms_record *r, const struct kms_cert *cert,
-    kms_cert_verify_fn verify, void *arg, size_t t)
+    kms_cert_verify_fn verify, void *arg, size_t q)
 {
     uint8_t msg[KMS_CERT_MSG_LEN];
-    QK_ENSURE(t >= 1, QK_E_STATE);
+    QK_ENSURE(q >= 1, QK_E_STATE);
     QK_TRY(check_shape(cert));
-    QK_ENSURE(cert->n >= t, QK_E_MISMATCH);
+    QK_ENSURE(cert->n >= q, QK_E_MISMATCH);
     QK_TRY(kms_cert_message(r, msg));
     for (size_t i = 0; i < cert->n; i++) {
         qk_err err = verify(arg, cert->sigs[i].node, msg, cert->sigs[i].signature);

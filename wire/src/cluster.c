@@ -35,6 +35,12 @@ qk_err wire_cluster_verify(
     return wire_seen_verify(c->seen, n->key, msg, sig);
 }
 
+size_t wire_cluster_quorum(const struct wire_cluster *c)
+{
+    size_t t = c->t, rest = c->n - t + 1;
+    return t > rest ? t : rest;
+}
+
 const struct wire_node *wire_cluster_node_by_cert(
     const struct wire_cluster *c, struct qk_bytes cert)
 {

@@ -381,10 +381,6 @@ static qk_err read_lines(struct reading *r, struct qk_bytes text)
     if (r->c->n < 2) return bad(r, "a cluster has at least 2 nodes");
     if (r->c->t > r->c->n)
         return bad(r, "threshold %u is more than the %zu nodes", r->c->t, r->c->n);
-    /* t signatures make a record true: two sets of t nodes must have a member in common, or a
-     * coordinator could have two truths certified by honest nodes. */
-    if (2 * r->c->t <= r->c->n)
-        return bad(r, "threshold %u is not more than half of the %zu nodes", r->c->t, r->c->n);
     return wire_cluster_seal(r->c);
 }
 

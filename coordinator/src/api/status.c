@@ -22,8 +22,9 @@ static json_t *cluster_json(const struct wire_cluster *c)
     char id[33], hash[65];
     qk_hex(c->id, sizeof c->id, id);
     qk_hex(c->hash, sizeof c->hash, hash);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:i}", "Name", c->name, "Id", id, "Hash", hash,
-        "Account", c->account, "Region", c->region, "Nodes", (int)c->n, "Threshold", (int)c->t);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i}", "Name", c->name, "Id", id, "Hash", hash,
+        "Account", c->account, "Region", c->region, "Nodes", (int)c->n, "Threshold", (int)c->t,
+        "Quorum", (int)wire_cluster_quorum(c));
 }
 
 /* What a node says of itself, if it is a JSON object of a sane size. */

@@ -134,7 +134,7 @@ static qk_err attempt(struct due *d, struct coord_certified *made)
     struct coord_engine *e = d->engine;
     uint16_t set[WIRE_NODES_MAX];
     bool all = d->kind == KMS_DUE_ROTATE;
-    size_t n = all ? e->cluster->n : e->cluster->t;
+    size_t n = all ? e->cluster->n : wire_cluster_quorum(e->cluster);
     QK_TRY(coord_nodes_pick(e->nodes, &d->doubts, n, set));
     d->call.n_peers = (uint32_t)n;
     memcpy(d->call.peers, set, n * sizeof *set);
@@ -208,7 +208,8 @@ static const char *name_of(enum kms_due kind)
 static bool can(struct coord_engine *e, enum kms_due kind, unsigned *n_rotations)
 {
     if (kind == KMS_DUE_NOTHING) return false;
-    if (kind != KMS_DUE_ROTATE) return coord_nodes_n_up(e->nodes) >= e->cluster->t;
+    if (kind != KMS_DUE_ROTATE)
+        return coord_nodes_n_up(e->nodes) >= wire_cluster_quorum(e->cluster);
     return coord_nodes_n_up(e->nodes) == e->cluster->n && (*n_rotations)++ < ROTATIONS_MAX;
 }
 

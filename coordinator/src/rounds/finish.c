@@ -194,13 +194,14 @@ static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
     return keep_records(op);
 }
 
-/* The certificate of all; if more than t answered, without those whose signatures do not hold. */
+/* The certificate of all; if more than q answered, without those whose signatures do not hold. */
 static qk_err certify(
     struct coord_op *op, struct coord_attempt *a, const struct expected *e, uint16_t *liar)
 {
     const struct wire_cluster *c = op->engine->cluster;
     qk_err err = coord_certify(c, a, e->views, e->n, &op->made, liar);
-    while (err != QK_OK && *liar != 0 && a->n > c->t && !coord_op_needs_all(op)) {
+    size_t q = wire_cluster_quorum(c);
+    while (err != QK_OK && *liar != 0 && a->n > q && !coord_op_needs_all(op)) {
         size_t at = 0;
         while (at < a->n && op->set[at] != *liar) at++;
         if (at == a->n) break;

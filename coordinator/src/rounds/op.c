@@ -195,10 +195,19 @@ static qk_err pick(struct coord_op *op, size_t k)
 static qk_err pick_most(struct coord_op *op)
 {
     const struct wire_cluster *c = op->engine->cluster;
-    for (op->n_set = c->n; op->n_set > c->t; op->n_set--)
+    size_t q = wire_cluster_quorum(c);
+    for (op->n_set = c->n; op->n_set > q; op->n_set--)
         if (coord_nodes_pick(op->engine->nodes, &op->doubts, op->n_set, op->set) == QK_OK)
             return QK_OK;
-    return pick(op, c->t);
+    return pick(op, q);
+}
+
+/* What makes a key takes every node, what changes a record a quorum, everything else t. */
+static size_t needs(const struct coord_op *op)
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    if (coord_op_needs_all(op)) return c->n;
+    return coord_op_needs_proposal(op->req.op) ? wire_cluster_quorum(c) : c->t;
 }
 
 bool coord_op_presig(struct coord_op *op, uint8_t presig[static 32])
@@ -214,10 +223,9 @@ bool coord_op_presig(struct coord_op *op, uint8_t presig[static 32])
 
 static qk_err choose(struct coord_op *op, uint8_t presig[static 32], bool *spend)
 {
-    size_t k = coord_op_needs_all(op) ? op->engine->cluster->n : op->engine->cluster->t;
     *spend = coord_op_presig(op, presig);
     if (*spend) return QK_OK;
-    return op->req.op == KMS_OP_CREATE_ACCESS_KEY ? pick_most(op) : pick(op, k);
+    return op->req.op == KMS_OP_CREATE_ACCESS_KEY ? pick_most(op) : pick(op, needs(op));
 }
 
 /* ---- attempts ---- */
@@ -309,7 +317,7 @@ static qk_err attempt(
         .timeout_ms = attempt_ms(op, until_ms)};
     if (op->req.op == KMS_OP_CREATE_ACCESS_KEY) {
         ask.patient = true;
-        ask.enough = op->engine->cluster->t;
+        ask.enough = wire_cluster_quorum(op->engine->cluster);
     }
     /* Each node decides it alone: those that wait at the same time share its disk's sync. */
     if (op->decided && op->decision.kind == KMS_DO_CHANGE) ask.how = COORD_CHANGE;

@@ -15,7 +15,7 @@
  *      RANDOM          the same, and bytes that no single machine chose
  *      ENCRYPT, ...    ciphertexts and plaintexts under the rules of mpc/sym_combine.h
  *      SIGN            a signature that verifies under the key's public key
- *      changes         records that equal our own transition, certified by t nodes (new keys and
+ *      changes         records that equal our own transition, certified by q nodes (new keys and
  *                      Initialize: all n) and stored
  */
 #ifndef COORD_OP_H

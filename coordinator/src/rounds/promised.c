@@ -98,7 +98,7 @@ static bool complete(const struct wire_cluster *cluster, const struct open_chang
     /* A first version is announced by all nodes or nobody, but that of a key's new material: the
      * key's next record, signed by the same nodes, names it already. */
     bool next = c->r.version > 1 || c->r.kind == KMS_KIND_VERSION;
-    return c->n >= cluster->t && next;
+    return c->n >= wire_cluster_quorum(cluster) && next;
 }
 
 static qk_err certify(const struct open_change *c, struct qk_buf *out)

@@ -1,6 +1,6 @@
 /** Finishing changes whose certificate was lost.
  *
- *  A change is durable once t nodes have promised it: each keeps the record and its signature. The
+ *  A change is durable once q nodes have promised it: each keeps the record and its signature. The
  *  coordinator answers then, and its own disk follows within some tens of milliseconds. If power is
  *  lost in between, the pieces of the certificate lie at the nodes; after a start this asks every
  *  node for what it has promised and puts them together again. A change that nobody was told about

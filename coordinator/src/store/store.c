@@ -30,7 +30,8 @@ qk_err coord_store_check(
     struct qk_bytes record;
     QK_TRY(kms_certified_decode(certified, &record, &cert));
     QK_TRY(kms_record_decode(record, r));
-    return kms_cert_verify(r, &cert, verify_sig, (void *)(uintptr_t)cluster, cluster->t);
+    return kms_cert_verify(
+        r, &cert, verify_sig, (void *)(uintptr_t)cluster, wire_cluster_quorum(cluster));
 }
 
 /* Bind (kind, id) and step: a row tells that the record exists. */

@@ -1,12 +1,12 @@
 /** Certified records at rest: the one narrow interface behind which a storage engine stands.
  *
- *  The gate is here: nothing is stored whose certificate does not verify (kms/cert.h, at least t
- *  signatures by nodes of the cluster), so whatever comes out was signed by t nodes. It holds
+ *  The gate is here: nothing is stored whose certificate does not verify (kms/cert.h, at least q
+ *  signatures by nodes of the cluster), so whatever comes out was signed by q nodes. It holds
  *  nothing secret and nothing that cannot be rebuilt from the nodes.
  *
  *  Engine: SQLite in WAL mode. What a put has acknowledged survives the end of the process at once
  *  and a loss of power once coord_store_sync has run, which is called every few tens of
- * milliseconds while there are changes. A loss of power in between loses no change either: t nodes
+ * milliseconds while there are changes. A loss of power in between loses no change either: q nodes
  * keep what they signed, and rounds/promised.h puts the certificate together again. One process per
  * file (locked exclusively). Records in use are kept decoded.
  *
@@ -67,7 +67,7 @@ QK_MUST_USE qk_err coord_store_put(
     struct coord_store *store, const struct qk_bytes *certified, size_t n);
 
 /** Take over a record that a node showed us: stored iff newer than ours. *taken may be NULL.
- *  QK_E_CONFLICT: another record of the same version is stored already; t nodes signed both, which
+ *  QK_E_CONFLICT: another record of the same version is stored already; q nodes signed both, which
  *  honest nodes never do: the caller must raise the alarm. Certificates as coord_store_check. */
 QK_MUST_USE qk_err coord_store_adopt(
     struct coord_store *store, struct qk_bytes certified, bool *taken);

@@ -1,4 +1,5 @@
-/** Certificates: at least t nodes signed this version of this record.
+/** Certificates: a quorum of q nodes signed this version of this record (q: the caller's
+ *  wire_cluster_quorum).
  *
  *  Each node signs, with its identity key, the 64-byte message
  *
@@ -42,11 +43,11 @@ QK_MUST_USE qk_err kms_cert_message(
  * bad node id or length. */
 QK_MUST_USE qk_err kms_cert_add(struct kms_cert *cert, uint16_t node, struct qk_bytes signature);
 
-/** QK_OK iff every signature is valid, by distinct known nodes, and there are at least t (t >= 1).
- *  QK_E_PROOF: a signature is bad or its node unknown; QK_E_MISMATCH: fewer than t; QK_E_MALFORMED:
+/** QK_OK iff every signature is valid, by distinct known nodes, and there are at least q (q >= 1).
+ *  QK_E_PROOF: a signature is bad or its node unknown; QK_E_MISMATCH: fewer than q; QK_E_MALFORMED:
  * not ascending and distinct; a 5xx of the callback is passed on. */
 QK_MUST_USE qk_err kms_cert_verify(const struct kms_record *r, const struct kms_cert *cert,
-    kms_cert_verify_fn verify, void *arg, size_t t);
+    kms_cert_verify_fn verify, void *arg, size_t q);
 
 /** A record with its certificate, as stored and sent: map {"record": bin, "cert": [[node, sig],
  * ...]}. */

@@ -267,11 +267,11 @@ static bool add_signature(struct change *c, uint16_t from, struct qk_bytes sig)
     return true;
 }
 
-/* The certificate of a change that t nodes have signed; QK_E_MISMATCH: not yet. */
+/* The certificate of a change that q nodes have signed; QK_E_MISMATCH: not yet. */
 static qk_err certify(const struct node *node, const struct change *c, struct qk_buf *out)
 {
     struct kms_cert cert = {.n = 0};
-    QK_ENSURE(c->n >= node->cluster->t, QK_E_MISMATCH);
+    QK_ENSURE(c->n >= wire_cluster_quorum(node->cluster), QK_E_MISMATCH);
     for (size_t i = 0; i < c->n; i++)
         QK_TRY(kms_cert_add(&cert, c->by[i].node, QK_BYTES(c->by[i].sig)));
     QK_TRY(kms_certified_encode(qk_buf_view(&c->record), &cert, out));
@@ -289,7 +289,7 @@ static void accept_found(struct node *node, const char *id, struct qk_bytes cert
     if (err != QK_OK) qk_log(QK_WARN, "change.found", QK_F_STR("id", id), QK_F_ERR(err));
 }
 
-/* The peer's signature was verified. Answer it, and see whether that makes t. */
+/* The peer's signature was verified. Answer it, and see whether that makes q. */
 static void on_signed(
     struct node *node, uint16_t from, bool asked, const struct kms_record *r, struct qk_bytes sig)
 {
@@ -391,13 +391,13 @@ void node_pending_receive(struct node *node, uint16_t from, struct qk_bytes fram
 
 /* ---- time ---- */
 
-/* With ours there would be t - 1 others if there were a certificate; so many say no that there are
+/* With ours there would be q - 1 others if there were a certificate; so many say no that there are
  * not. */
 static bool cannot_be(const struct node *node, const struct change *c)
 {
     size_t n = 0;
     for (size_t i = 0; i < node->cluster->n; i++) n += c->not_mine[i];
-    return n + node->cluster->t > node->cluster->n;
+    return n + wire_cluster_quorum(node->cluster) > node->cluster->n;
 }
 
 static void tick_change(struct node *node, struct change *c, uint64_t now)

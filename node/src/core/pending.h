@@ -6,13 +6,13 @@
  *    1. does not use the record's old version for what the new one forbids,
  *    2. signs no other next version of that record (so no DUE against a signed CancelKeyDeletion),
  *    3. asks the other nodes a second later, and again until it knows. Signers give each other
- * their signatures: with t of them a signer has the certificate itself, whoever hides it.
+ * their signatures: with q of them a signer has the certificate itself, whoever hides it.
  *
- *  Any t nodes of n < 2t include a signer of what t nodes signed, so a hidden change is in force at
- *  once. What never got t signatures must not shut the record off for ever: once promise_hold_ms
- * have passed and n-t+1 others have said that they did not sign, no certificate can exist, and 1
- * and 2 end. Should one of them sign after all, it asks, and the certificate comes together then.
- *  docs/threat-model.md has the limits.
+ *  Any t nodes include a signer of what q nodes signed (q + t > n, wire_cluster_quorum), so a
+ * hidden change is in force at once. What never got q signatures must not shut the record off for
+ * ever: once promise_hold_ms have passed and n-q+1 others have said that they did not sign, no
+ *  certificate can exist, and 1 and 2 end. Should one of them sign after all, it asks, and the
+ * certificate comes together then. docs/threat-model.md has the limits.
  *
  *  Bytes of a frame of type 6: canonical map {"k": kind, "body": bin, "sig": bin}
  *      1 ASK       body a record, sig the sender's signature for its certificate: who knows more?

@@ -70,7 +70,8 @@ static qk_err verify_certified(struct node *node, struct qk_bytes certified, str
     struct kms_cert cert;
     QK_TRY(kms_certified_decode(certified, &record, &cert));
     QK_TRY(kms_stored_load(record, &out->stored));
-    QK_TRY(kms_cert_verify(&out->stored.r, &cert, node_cert_verify, node, node->cluster->t));
+    size_t q = wire_cluster_quorum(node->cluster);
+    QK_TRY(kms_cert_verify(&out->stored.r, &cert, node_cert_verify, node, q));
     out->certified = (struct qk_buf)QK_BUF(KMS_CERTIFIED_MAX);
     qk_buf_add(&out->certified, certified.p, certified.len);
     return out->certified.err;

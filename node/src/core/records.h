@@ -1,7 +1,8 @@
 /** Certified records as this node holds them: verified, durable, cached decoded.
  *
  *  The vault's newest version of a record is this node's truth; older ones are refused whatever a
- *  coordinator or store says. Nothing enters without a certificate of t nodes.
+ *  coordinator or store says. Nothing enters without a certificate of q nodes
+ * (wire_cluster_quorum).
  */
 #ifndef NODE_CORE_RECORDS_H
 #define NODE_CORE_RECORDS_H

@@ -173,7 +173,7 @@ static void on_due(
     CW_MUST(c != NULL && next != NULL);
     enum kms_due due = kms_due_of(&c->r.key, qk_now_ms());
     bool rotate = due == KMS_DUE_ROTATE;
-    if (rotate) CW_MUST(call->n_peers == CW_NODES && call->n_refs == 2);
+    if (rotate) CW_MUST(call->n_peers == f->world->n && call->n_refs == 2);
     if (rotate) cw_generated(f->world, c->r.key.sym.n_versions + 1, &created, &pkrec);
     CW_MUST(
         kms_transition_due(&c->r, NULL, due, p.now_ms, rotate ? &created : NULL, next) == QK_OK);

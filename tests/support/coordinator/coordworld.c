@@ -78,7 +78,7 @@ void cw_certified(
     struct cw_world *w, struct kms_record *r, const uint16_t *set, size_t n_set, struct qk_buf *out)
 {
     struct kms_cert cert;
-    uint8_t sigs[CW_NODES][WIRE_SIG_LEN];
+    uint8_t sigs[CW_NODES_MAX][WIRE_SIG_LEN];
     QK_AUTO_BUF encoded = QK_BUF(KMS_RECORD_ENCODED_MAX);
     CW_MUST(kms_record_encode(r, &encoded) == QK_OK);
     sign_record(w, r, set, n_set, &cert, sigs);
@@ -119,12 +119,13 @@ static struct kms_record record(enum kms_kind kind, const char *id)
     return r;
 }
 
+static const uint16_t all_nodes[CW_NODES_MAX] = {1, 2, 3, 4, 5};
+
 static void make_callers(struct cw_world *w)
 {
-    static const uint16_t all[] = {1, 2, 3};
     struct kms_record r = record(KMS_KIND_ACCOUNT, CW_ACCOUNT);
     r.account = (struct kms_account){qk_str(CW_ACCOUNT), qk_str("test"), 1};
-    (void)cw_certify(w, &r, all, 3);
+    (void)cw_certify(w, &r, all_nodes, w->n);
     r = record(KMS_KIND_USER, CW_ACCOUNT "/admin");
     r.user = (struct kms_user){.account = qk_str(CW_ACCOUNT),
         .name = qk_str("admin"),
@@ -133,14 +134,14 @@ static void make_callers(struct cw_world *w)
         .allow = {qk_str("*")},
         .n_allow = 1,
         .created_ms = 1};
-    (void)cw_certify(w, &r, all, 3);
+    (void)cw_certify(w, &r, all_nodes, w->n);
     r = record(KMS_KIND_CREDENTIAL, CW_AKID);
     r.credential =
         (struct kms_credential){qk_str(CW_AKID), qk_str(CW_ACCOUNT), qk_str("admin"), 1, true, 1};
-    (void)cw_certify(w, &r, all, 3);
+    (void)cw_certify(w, &r, all_nodes, w->n);
     r = record(KMS_KIND_SYSTEM, "system");
     r.system = (struct kms_system){qk_str("public record of the system key"), 1};
-    (void)cw_certify(w, &r, all, 3);
+    (void)cw_certify(w, &r, all_nodes, w->n);
 }
 
 static void public_of(const struct mpc_curve *c, const struct mpc_scalar *x, uint8_t *out)
@@ -160,9 +161,9 @@ static void make_keyrec(struct cw_world *w, struct qk_buf *pkrec, struct qk_buf 
     CW_MUST(mpc_scalar_random_nonzero(c, &w->secret, qk_rng_system()) == QK_OK);
     CW_MUST(mpc_scalar_random_nonzero(c, &coeffs[1], qk_rng_system()) == QK_OK);
     coeffs[0] = w->secret;
-    *rec = (struct mpc_key_record){.curve = MPC_P256, .t = 2, .n = CW_NODES, .e_net = 1};
+    *rec = (struct mpc_key_record){.curve = MPC_P256, .t = 2, .n = w->n, .e_net = 1};
     memcpy(rec->key_id, w->key_id, 16);
-    for (uint16_t i = 0; i < CW_NODES; i++) {
+    for (uint16_t i = 0; i < w->n; i++) {
         rec->nodes[i].id = (uint16_t)(i + 1);
         CW_MUST(mpc_idh(rec->nodes[i].idh, wire_key_spki(w->cluster->nodes[i].key)) == QK_OK);
         mpc_poly_eval(c, &x, coeffs, 2, rec->nodes[i].id);
@@ -178,7 +179,6 @@ static void make_keyrec(struct cw_world *w, struct qk_buf *pkrec, struct qk_buf 
 
 static void make_key(struct cw_world *w)
 {
-    static const uint16_t all[] = {1, 2, 3};
     QK_AUTO_BUF pkrec = QK_BUF(KMS_PKREC_MAX);
     QK_AUTO_BUF spki = QK_BUF(KMS_SPKI_MAX);
     QK_AUTO_BUF policy = QK_BUF(KMS_POLICY_MAX);
@@ -198,7 +198,7 @@ static void make_key(struct cw_world *w)
         .pkrec = qk_buf_view(&pkrec),
         .spki = qk_buf_view(&spki)};
     memcpy(r.key.key_id, w->key_id, 16);
-    (void)cw_certify(w, &r, all, 3);
+    (void)cw_certify(w, &r, all_nodes, w->n);
 }
 
 /* ---- the world ---- */
@@ -209,7 +209,7 @@ static void make_cluster(struct cw_world *w)
     char why[256] = "", mesh[64], call[64];
     QK_AUTO_BUF text = QK_BUF(WIRE_CLUSTER_FILE_MAX);
     wire_cluster_put(&text, "test", id, CW_ACCOUNT, CW_REGION, 2);
-    for (uint16_t i = 0; i < CW_NODES; i++) {
+    for (uint16_t i = 0; i < w->n; i++) {
         w->fakes[i].world = w;
         w->fakes[i].id = (uint16_t)(i + 1);
         w->fakes[i].port = free_port();
@@ -224,9 +224,10 @@ static void make_cluster(struct cw_world *w)
     CW_MUST(wire_cluster_parse(&w->cluster, qk_buf_view(&text), why, sizeof why) == QK_OK);
 }
 
-void cw_init_quiet(struct cw_world *w)
+static void init_quiet(struct cw_world *w, uint16_t n)
 {
     memset(w, 0, sizeof *w);
+    w->n = n;
     qk_log_setup(getenv("CW_LOG") != NULL ? 2 : -1, QK_DEBUG, "test");
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)snprintf(w->dir, sizeof w->dir, "/tmp/qkms-coord-XXXXXX");
@@ -235,6 +236,11 @@ void cw_init_quiet(struct cw_world *w)
     make_cluster(w);
     make_callers(w);
     make_key(w);
+}
+
+void cw_init_quiet(struct cw_world *w)
+{
+    init_quiet(w, CW_NODES);
 }
 
 static void fill_store(struct cw_world *w)
@@ -247,16 +253,16 @@ static void fill_store(struct cw_world *w)
 
 static void wait_for_links(struct cw_world *w)
 {
-    for (int i = 0; i < 3000 && coord_nodes_n_up(w->engine.nodes) < CW_NODES; i++) {
+    for (int i = 0; i < 3000 && coord_nodes_n_up(w->engine.nodes) < w->n; i++) {
         struct timespec t = {.tv_nsec = 10000000};
         (void)nanosleep(&t, NULL);
     }
-    CW_MUST(coord_nodes_n_up(w->engine.nodes) == CW_NODES);
+    CW_MUST(coord_nodes_n_up(w->engine.nodes) == w->n);
 }
 
-void cw_init(struct cw_world *w)
+void cw_init_of(struct cw_world *w, uint16_t n)
 {
-    cw_init_quiet(w);
+    init_quiet(w, n);
     char why[256] = "";
     struct coord_engine *e = &w->engine;
     coord_engine_init(e);
@@ -266,10 +272,15 @@ void cw_init(struct cw_world *w)
     CW_MUST(coord_store_open(&e->store, w->store_path, w->cluster, why, sizeof why) == QK_OK);
     fill_store(w);
     CW_MUST(coord_presigs_new(&e->presigs) == QK_OK);
-    for (size_t i = 0; i < CW_NODES; i++) cw_fake_start(&w->fakes[i]);
+    for (size_t i = 0; i < w->n; i++) cw_fake_start(&w->fakes[i]);
     struct coord_nodes_config nodes = {.cluster = w->cluster, .identity = w->coordinator};
     CW_MUST(coord_nodes_new(&e->nodes, &nodes) == QK_OK);
     wait_for_links(w);
+}
+
+void cw_init(struct cw_world *w)
+{
+    cw_init_of(w, CW_NODES);
 }
 
 void cw_free(struct cw_world *w)
@@ -286,7 +297,7 @@ void cw_free(struct cw_world *w)
     coord_timers_free(w->engine.timers);
     coord_presigs_free(w->engine.presigs);
     coord_store_close(w->engine.store);
-    for (size_t i = 0; i < CW_NODES; i++) {
+    for (size_t i = 0; i < w->n; i++) {
         cw_fake_stop(&w->fakes[i]);
         wire_identity_free(w->fakes[i].identity);
     }

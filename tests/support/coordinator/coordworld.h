@@ -1,4 +1,4 @@
-/** A coordinator's surroundings for tests: a cluster of three nodes (t = 2) whose call servers are
+/** A coordinator's surroundings for tests: a cluster of nodes (three, t = 2) whose call servers are
  *  scripts, a store in a folder of its own, records that t nodes signed, one P-256 key.
  *
  *  The scripts answer as honest nodes would (same parsing, same decision, same transition; the one
@@ -16,7 +16,8 @@
 #include "rounds/presigs.h"
 #include "wire/call.h"
 
-enum { CW_NODES = 3, CW_RECORDS = 32 };
+/* CW_NODES: of a cluster as tests mostly want it; cw_init_of makes others, t is 2 in each. */
+enum { CW_NODES = 3, CW_NODES_MAX = 5, CW_RECORDS = 32 };
 
 #define CW_ACCOUNT "123456789012"
 #define CW_REGION  "eu-test-1"
@@ -60,7 +61,8 @@ struct cw_world {
     char store_path[96];
     struct wire_identity *coordinator;
     struct wire_cluster *cluster;
-    struct cw_fake fakes[CW_NODES]; /* ids 1..3 */
+    uint16_t n;                         /* nodes 1..n */
+    struct cw_fake fakes[CW_NODES_MAX]; /* ids 1..n */
     pthread_mutex_t lock;
     struct cw_record records[CW_RECORDS];
     size_t n_records;
@@ -79,7 +81,9 @@ struct cw_world {
 /** Everything running, the store holding the records. Aborts when the machine will not play along.
  */
 void cw_init(struct cw_world *w);
-/** Only identities, cluster and records: no servers, no store, no links. */
+/** The same with n nodes. */
+void cw_init_of(struct cw_world *w, uint16_t n);
+/** Only identities, cluster of CW_NODES and records: no servers, no store, no links. */
 void cw_init_quiet(struct cw_world *w);
 void cw_free(struct cw_world *w);
 

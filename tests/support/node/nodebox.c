@@ -83,7 +83,7 @@ static void make_cluster(struct nodebox *box)
     char path[128], why[256], address[2][64];
     MUST(qk_rng_fill(qk_rng_system(), id, sizeof id) == QK_OK);
     wire_cluster_put(&text, "test", id, NB_ACCOUNT, NB_REGION, 2);
-    for (uint16_t i = 1; i <= NB_NODES; i++) {
+    for (uint16_t i = 1; i <= box->n; i++) {
         for (int k = 0; k < 2; k++)
             (void)snprintf(address[k], sizeof address[k], "tls+tcp://127.0.0.1:%u", free_port());
         wire_cluster_put_node(&text, i, address[0], address[1], wire_identity_cert(box->nodes[i]));
@@ -129,18 +129,24 @@ static void make_node(struct nodebox *box, uint16_t id, const char *extra)
     MUST(status == 0);
 }
 
-void nodebox_make(struct nodebox *box, const char *extra)
+static void make(struct nodebox *box, uint16_t n, const char *extra)
 {
     memset(box, 0, sizeof *box);
+    box->n = n;
     (void)snprintf(box->dir, sizeof box->dir, "/tmp/qkms-nodebox-XXXXXX");
     MUST(mkdtemp(box->dir) != NULL);
-    for (uint16_t i = 1; i <= NB_NODES; i++)
+    for (uint16_t i = 1; i <= box->n; i++)
         MUST(wire_identity_generate(&box->nodes[i], "node") == QK_OK);
     MUST(wire_identity_generate(&box->coordinator, "alpha") == QK_OK);
     MUST(wire_identity_generate(&box->operator_, NB_OPERATOR) == QK_OK);
     MUST(wire_identity_generate(&box->rogue, "rogue") == QK_OK);
     make_cluster(box);
-    for (uint16_t i = 1; i <= NB_NODES; i++) make_node(box, i, extra);
+    for (uint16_t i = 1; i <= box->n; i++) make_node(box, i, extra);
+}
+
+void nodebox_make(struct nodebox *box, const char *extra)
+{
+    make(box, NB_NODES, extra);
 }
 
 /* ---- processes ---- */
@@ -262,7 +268,7 @@ static bool is_ready(struct nodebox *box, uint16_t id)
     if (answer.err != QK_OK || answer.a.status != WIRE_ANSWER_OK) return false;
     char peer[64];
     struct qk_bytes json = answer.a.status_json;
-    for (unsigned i = 1; i <= NB_NODES; i++) {
+    for (unsigned i = 1; i <= box->n; i++) {
         if (i == id || box->pid[i] == 0) continue;
         int n = snprintf(
             peer, sizeof peer, "{\"NodeId\":%u,\"Up\":true,\"Root1\":true,\"Root2\":true", i);
@@ -274,13 +280,13 @@ static bool is_ready(struct nodebox *box, uint16_t id)
 void nodebox_wait_ready(struct nodebox *box)
 {
     uint64_t until = qk_mono_ms() + NB_WAIT_MS;
-    for (uint16_t id = 1; id <= NB_NODES;) {
+    for (uint16_t id = 1; id <= box->n;) {
         if (box->pid[id] == 0 || is_ready(box, id)) {
             id++;
             continue;
         }
         if (qk_mono_ms() > until) {
-            for (uint16_t i = 1; i <= NB_NODES; i++) show_log(box, i);
+            for (uint16_t i = 1; i <= box->n; i++) show_log(box, i);
             fprintf(stderr, "node %u does not get ready\n", id);
             abort();
         }
@@ -288,11 +294,16 @@ void nodebox_wait_ready(struct nodebox *box)
     }
 }
 
+void nodebox_up_of(struct nodebox *box, uint16_t n, const char *extra)
+{
+    make(box, n, extra);
+    for (uint16_t i = 1; i <= n; i++) nodebox_start(box, i);
+    nodebox_wait_ready(box);
+}
+
 void nodebox_up(struct nodebox *box, const char *extra)
 {
-    nodebox_make(box, extra);
-    for (uint16_t i = 1; i <= NB_NODES; i++) nodebox_start(box, i);
-    nodebox_wait_ready(box);
+    nodebox_up_of(box, NB_NODES, extra);
 }
 
 static void remove_folder(const char *path)
@@ -312,8 +323,8 @@ static void remove_folder(const char *path)
 void nodebox_end(struct nodebox *box)
 {
     bool clean = true;
-    for (uint16_t i = 1; i <= NB_NODES; i++) wire_client_free(box->client[i]);
-    for (uint16_t i = 1; i <= NB_NODES; i++) {
+    for (uint16_t i = 1; i <= box->n; i++) wire_client_free(box->client[i]);
+    for (uint16_t i = 1; i <= box->n; i++) {
         if (box->pid[i] == 0) continue;
         int status = nodebox_stop(box, i, SIGTERM);
         if (status == 0) continue;
@@ -321,7 +332,7 @@ void nodebox_end(struct nodebox *box)
         fprintf(stderr, "node %u ended with wait status %d\n", i, status);
         clean = false;
     }
-    for (uint16_t i = 1; i <= NB_NODES; i++) wire_identity_free(box->nodes[i]);
+    for (uint16_t i = 1; i <= box->n; i++) wire_identity_free(box->nodes[i]);
     wire_identity_free(box->coordinator);
     wire_identity_free(box->operator_);
     wire_identity_free(box->rogue);

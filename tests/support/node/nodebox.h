@@ -12,7 +12,8 @@
 #include "wire/calls.h"
 #include "wire/cluster.h"
 
-enum { NB_NODES = 3, NB_WAIT_MS = 120000, NB_STOP_MS = 30000 };
+/* NB_NODES: of a cluster as tests mostly want it; nodebox_up_of makes others, t is 2 in each. */
+enum { NB_NODES = 3, NB_NODES_MAX = 5, NB_WAIT_MS = 120000, NB_STOP_MS = 30000 };
 
 #define NB_ACCOUNT  "123456789012"
 #define NB_REGION   "us-east-1"
@@ -20,11 +21,12 @@ enum { NB_NODES = 3, NB_WAIT_MS = 120000, NB_STOP_MS = 30000 };
 
 struct nodebox {
     char dir[64];
-    struct wire_identity *nodes[NB_NODES + 1]; /* by id, from 1 */
+    struct wire_identity *nodes[NB_NODES_MAX + 1]; /* by id, from 1 */
     struct wire_identity *coordinator, *operator_, *rogue;
     struct wire_cluster *cluster;
-    pid_t pid[NB_NODES + 1];                  /* 0: not running */
-    struct wire_client *client[NB_NODES + 1]; /* the coordinator's links */
+    uint16_t n;                                   /* nodes 1..n */
+    pid_t pid[NB_NODES_MAX + 1];                  /* 0: not running */
+    struct wire_client *client[NB_NODES_MAX + 1]; /* the coordinator's links */
 };
 
 /** Folder, identities, cluster.conf, configurations (with `extra` lines, NULL for none), vaults;
@@ -32,6 +34,8 @@ struct nodebox {
 void nodebox_make(struct nodebox *box, const char *extra);
 /** nodebox_make, all nodes started, ready. */
 void nodebox_up(struct nodebox *box, const char *extra);
+/** The same with n nodes, t = 2. */
+void nodebox_up_of(struct nodebox *box, uint16_t n, const char *extra);
 /** Start one node and the coordinator's link to it; does not wait. */
 void nodebox_start(struct nodebox *box, uint16_t id);
 /** Until every running node says that it is ready and sees all running peers with their roots. */

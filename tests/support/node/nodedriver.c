@@ -10,8 +10,6 @@
 #include "qk/clock.h"
 #include "qk/rng.h"
 
-static const uint16_t all_nodes[] = {1, 2, 3, 0};
-
 static void must(bool ok, int line, const char *what)
 {
     if (ok) return;
@@ -61,7 +59,7 @@ void nd_certify(struct nd *d, struct kms_record *r, const uint16_t *signers, str
 {
     QK_AUTO_BUF bytes = QK_BUF(KMS_RECORD_ENCODED_MAX);
     struct kms_cert cert = {.n = 0};
-    uint8_t msg[KMS_CERT_MSG_LEN], sig[NB_NODES + 1][WIRE_SIG_LEN];
+    uint8_t msg[KMS_CERT_MSG_LEN], sig[NB_NODES_MAX + 1][WIRE_SIG_LEN];
     MUST(kms_record_encode(r, &bytes) == QK_OK);
     MUST(kms_cert_message(r, msg) == QK_OK);
     for (; *signers != 0; signers++) {
@@ -231,7 +229,7 @@ struct nd_op *nd_op_operator(struct nd *d, const char *target, const char *body)
     kms_operator_header(NB_OPERATOR, qk_buf_view(&sig), &header);
     (void)snprintf(op->authorization, sizeof op->authorization, "%s", qk_buf_cstr(&header));
     MUST(kms_raw_add_header(&op->raw, qk_str("authorization"), qk_str(op->authorization)) == QK_OK);
-    finish_op(d, op, all_nodes);
+    finish_op(d, op, d->all);
     return op;
 }
 
@@ -319,7 +317,7 @@ void nd_keep(struct nd *d, struct nd_op *op)
         }
         MUST(kms_certified_encode(first->signed_records[i].record, &cert, &certified) == QK_OK);
         nd_put(d, qk_buf_view(&certified));
-        for (uint16_t id = 1; id <= NB_NODES; id++)
+        for (uint16_t id = 1; id <= d->box->n; id++)
             if (d->box->pid[id] != 0)
                 MUST(nd_publish(d, id, qk_buf_view(&certified)) == WIRE_ANSWER_OK);
     }
@@ -337,7 +335,7 @@ const char *nd_fault(const struct nb_answer *answer)
 
 void nd_show(const struct nd_op *op)
 {
-    for (uint16_t id = 1; id <= NB_NODES; id++) {
+    for (uint16_t id = 1; id <= NB_NODES_MAX; id++) {
         const struct nb_answer *a = &op->answer[id];
         fprintf(stderr, "%s at node %u: %s, status %d, %s: %.*s, culprit %u\n", op->target, id,
             qk_err_name(a->err), (int)a->a.status, nd_fault(a), (int)a->a.fault_message.len,
@@ -348,7 +346,7 @@ void nd_show(const struct nd_op *op)
 void nd_do_by(struct nd *d, const struct nd_user *user, const char *target, const char *body)
 {
     struct nd_signing s = {.user = user};
-    ND_AUTO_OP *op = nd_op_by(d, &s, target, body, all_nodes);
+    ND_AUTO_OP *op = nd_op_by(d, &s, target, body, d->all);
     bool ok = nd_send(d, op);
     if (!ok) nd_show(op);
     MUST(ok);
@@ -380,8 +378,8 @@ static void reveal(
     struct nd *d, struct nd_op *op, const struct response_key *k, struct nd_user *user)
 {
     struct mpc_key_record rec;
-    struct mpc_dprf_part parts[NB_NODES];
-    uint8_t opened[NB_NODES][MPC_DPRF_PARTIAL_LEN], serial[4] = {0, 0, 0, 1}, x[32];
+    struct mpc_dprf_part parts[NB_NODES_MAX];
+    uint8_t opened[NB_NODES_MAX][MPC_DPRF_PARTIAL_LEN], serial[4] = {0, 0, 0, 1}, x[32];
     struct mpc_dprf_request req = {.purpose = qk_str(KMS_CREDENTIAL_PURPOSE), .n_fields = 2};
     (void)snprintf(user->akid, sizeof user->akid, "%s", op->proposal.access_key_id);
     req.fields[0] = qk_str(user->akid);
@@ -414,7 +412,7 @@ void nd_access_key(struct nd *d, const char *user_name, struct nd_user *out)
     response_key(&k);
     (void)snprintf(
         body, sizeof body, "{\"UserName\":\"%s\",\"ResponseKey\":\"%s\"}", user_name, k.text);
-    ND_AUTO_OP *op = nd_op(d, "QkmsAdmin.CreateAccessKey", body, all_nodes);
+    ND_AUTO_OP *op = nd_op(d, "QkmsAdmin.CreateAccessKey", body, d->all);
     bool ok = nd_send(d, op);
     if (!ok) nd_show(op);
     MUST(ok);
@@ -429,6 +427,7 @@ void nd_init(struct nd *d, struct nodebox *box)
     memset(d, 0, sizeof *d);
     MUST(sodium_init() >= 0);
     d->box = box;
+    for (uint16_t i = 0; i < box->n; i++) d->all[i] = (uint16_t)(i + 1);
     (void)snprintf(d->ctx.account, sizeof d->ctx.account, "%s", NB_ACCOUNT);
     (void)snprintf(d->ctx.region, sizeof d->ctx.region, "%s", NB_REGION);
     response_key(&k);
@@ -454,7 +453,7 @@ void nd_create_key(struct nd *d, const char *spec, char id[static KMS_UUID_LEN +
 {
     char body[128];
     (void)snprintf(body, sizeof body, "{\"KeySpec\":\"%s\",\"KeyUsage\":\"SIGN_VERIFY\"}", spec);
-    ND_AUTO_OP *op = nd_op(d, "TrentService.CreateKey", body, all_nodes);
+    ND_AUTO_OP *op = nd_op(d, "TrentService.CreateKey", body, d->all);
     bool ok = nd_send(d, op);
     if (!ok) nd_show(op);
     MUST(ok);
@@ -478,7 +477,7 @@ qk_err nd_combine(struct nd *d, struct nd_op *op, const char *key_id, struct qk_
     const uint8_t *presig)
 {
     struct mpc_key_record rec;
-    struct mpc_ecdsa_part parts[NB_NODES];
+    struct mpc_ecdsa_part parts[NB_NODES_MAX];
     uint8_t req_hash[32];
     QK_AUTO_BUF der = QK_BUF(256);
     struct nd_record *key = nd_find(d, KMS_KIND_KEY, key_id);

@@ -25,6 +25,7 @@ struct nd_user {
 
 struct nd {
     struct nodebox *box;
+    uint16_t all[NB_NODES_MAX + 1]; /* every node, 0-terminated */
     struct kms_context ctx;
     struct nd_record records[ND_RECORDS];
     size_t n;
@@ -43,7 +44,7 @@ struct nd_op {
     bool has_proposal;
     struct kms_ref ids[WIRE_CALL_RECORDS_MAX];
     struct wire_call call;
-    struct nb_answer answer[NB_NODES + 1]; /* by node */
+    struct nb_answer answer[NB_NODES_MAX + 1]; /* by node */
     /* symmetric keys (nodesym.h) */
     struct qk_buf claim;
     uint8_t body_hash[32], tk[WIRE_CALL_TICKETS_MAX];

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include "qk/rng.h"
 
-static const uint16_t all_nodes[] = {1, 2, 3, 0};
-
 static void must(bool ok, int line, const char *what)
 {
     if (ok) return;
@@ -34,7 +32,7 @@ void ns_init(struct ns *s, struct nd *d)
 {
     memset(s, 0, sizeof *s);
     s->d = d;
-    for (uint16_t id = 1; id <= NB_NODES; id++)
+    for (uint16_t id = 1; id <= d->box->n; id++)
         if (d->box->pid[id] != 0) MUST(ns_channel(s, id));
 }
 
@@ -45,7 +43,7 @@ void ns_create_key(struct ns *s, const char *modes, char id[static KMS_UUID_LEN 
     char body[160];
     (void)snprintf(
         body, sizeof body, "{\"Tags\":[{\"TagKey\":\"qkms:modes\",\"TagValue\":\"%s\"}]}", modes);
-    ND_AUTO_OP *op = nd_op(s->d, "TrentService.CreateKey", body, all_nodes);
+    ND_AUTO_OP *op = nd_op(s->d, "TrentService.CreateKey", body, s->d->all);
     bool ok = nd_send(s->d, op);
     if (!ok) nd_show(op);
     MUST(ok);
@@ -164,9 +162,9 @@ static qk_err next_ticket(void *ctx, uint16_t node, struct mpc_sym_ticket *out)
 
 void ns_op_enc(struct ns *s, struct nd_op *op, const char *key_id, uint8_t mode, uint8_t a)
 {
-    struct mpc_sym_ticket tickets[NB_NODES];
+    struct mpc_sym_ticket tickets[NB_NODES_MAX];
     size_t n = 0;
-    for (uint16_t id = 1; id <= NB_NODES; id++)
+    for (uint16_t id = 1; id <= s->d->box->n; id++)
         if (next_ticket(s, id, &tickets[n]) == QK_OK) n++;
     op->call.eval =
         (struct wire_eval){.op = WIRE_EVAL_ENC, .mode = mode, .ver = ns_current(s, key_id)};
@@ -302,12 +300,12 @@ bool ns_round_trip(struct ns *s, const char *key_id, ns_context context, bool av
     QK_AUTO_BUF blob = QK_BUF(MPC_SYM_BLOB_MAX);
     QK_AUTO_BUF plain = QK_BUF_SECRET(MPC_SYM_PLAIN_MAX);
     enum mpc_sym_state enc =
-        ns_encrypt(s, key_id, context, "a secret of the caller", all_nodes, avoid_f, &blob);
+        ns_encrypt(s, key_id, context, "a secret of the caller", s->d->all, avoid_f, &blob);
     if (enc != MPC_SYM_DONE) {
         fprintf(stderr, "Encrypt ended as %d\n", (int)enc);
         return false;
     }
-    enum mpc_sym_state dec = ns_decrypt(s, context, qk_buf_view(&blob), all_nodes, &plain);
+    enum mpc_sym_state dec = ns_decrypt(s, context, qk_buf_view(&blob), s->d->all, &plain);
     if (dec == MPC_SYM_DONE && qk_bytes_is(qk_buf_view(&plain), "a secret of the caller"))
         return true;
     fprintf(stderr, "Decrypt ended as %d\n", (int)dec);

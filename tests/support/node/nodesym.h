@@ -10,8 +10,8 @@
 /** Channels and counters, by node. */
 struct ns {
     struct nd *d;
-    uint8_t chan[NB_NODES + 1][MPC_SYM_CHAN_LEN];
-    uint64_t ctr[NB_NODES + 1];
+    uint8_t chan[NB_NODES_MAX + 1][MPC_SYM_CHAN_LEN];
+    uint64_t ctr[NB_NODES_MAX + 1];
 };
 
 /** An encryption context: keys and values in turn, NULL at the end; NULL: none. */

@@ -248,25 +248,57 @@ QK_TEST(cluster, refuses_shared_keys_shared_addresses_and_bad_counts)
     wt_world_free(&w);
 }
 
-/* Two disjoint sets of t honest nodes could certify two versions of one record. */
-QK_TEST(cluster, a_threshold_of_half_the_nodes_or_less_is_refused)
+/* n nodes in text, t of which use a key. */
+static void cluster_of(struct qk_buf *text, uint16_t n, uint16_t t)
 {
-    QK_AUTO_BUF t = QK_BUF(WIRE_CLUSTER_FILE_MAX);
-    struct wire_cluster *c;
-    char a[64], b[64], why[256];
-    head(&t);
-    for (uint16_t i = 1; i <= 4; i++) {
-        struct wire_identity *id;
-        qk_assert_ok(wire_identity_generate(&id, "n"));
+    static const uint8_t id[16] = {1, 2, 3};
+    char a[64], b[64];
+    wire_cluster_put(text, "test", id, "123456789012", "eu-test-1", t);
+    for (uint16_t i = 1; i <= n; i++) {
+        struct wire_identity *node;
+        qk_assert_ok(wire_identity_generate(&node, "n"));
         (void)snprintf(a, sizeof a, "tls+tcp://h:%u", 2u * i);
         (void)snprintf(b, sizeof b, "tls+tcp://h:%u", 2u * i + 1);
-        wire_cluster_put_node(&t, i, a, b, wire_identity_cert(id));
-        wire_identity_free(id);
-        if (i != 3) continue;
-        qk_assert_ok(wire_cluster_parse(&c, qk_buf_view(&t), why, sizeof why));
+        wire_cluster_put_node(text, i, a, b, wire_identity_cert(node));
+        wire_identity_free(node);
+    }
+}
+
+/* Whoever acts with t nodes meets one of the quorum, and two quorums have a node in common. */
+QK_TEST(cluster, a_quorum_meets_every_t_nodes_and_every_other_quorum)
+{
+    for (uint16_t n = 2; n <= WIRE_NODES_MAX; n++)
+        for (uint16_t t = 2; t <= n; t++) {
+            struct wire_cluster c = {.n = n, .t = t};
+            size_t q = wire_cluster_quorum(&c);
+            cr_assert(q >= t && q <= n, "%u of %u: %zu", t, n, q);
+            cr_assert(q + t > n && 2 * q > n, "%u of %u: %zu", t, n, q);
+        }
+}
+
+QK_TEST(cluster, the_quorum_is_not_the_threshold)
+{
+    static const struct {
+        uint16_t n, t;
+        size_t q;
+    } known[] = {{2, 2, 2}, {3, 2, 2}, {4, 2, 3}, {4, 3, 3}, {5, 2, 4}, {5, 3, 3}, {7, 3, 5}};
+    for (size_t i = 0; i < QK_COUNT(known); i++) {
+        QK_AUTO_BUF text = QK_BUF(WIRE_CLUSTER_FILE_MAX);
+        struct wire_cluster *c;
+        char why[256] = "";
+        cluster_of(&text, known[i].n, known[i].t);
+        qk_assert_ok(wire_cluster_parse(&c, qk_buf_view(&text), why, sizeof why));
+        cr_assert_eq(c->t, known[i].t);
+        cr_assert_eq(wire_cluster_quorum(c), known[i].q, "%u of %u", known[i].t, known[i].n);
         wire_cluster_free(c);
     }
-    expect_refused(&t, "threshold 2 is not more than half of the 4 nodes");
+}
+
+QK_TEST(cluster, a_threshold_above_the_number_of_nodes_is_refused)
+{
+    QK_AUTO_BUF text = QK_BUF(WIRE_CLUSTER_FILE_MAX);
+    cluster_of(&text, 3, 4);
+    expect_refused(&text, "threshold 4 is more than the 3 nodes");
 }
 
 QK_TEST(cluster, too_many_parties_are_refused)

@@ -5,7 +5,7 @@
  *      id = 00112233445566778899aabbccddeeff      32 hexadecimal digits
  *      account = 123456789012                     12 digits
  *      region = eu-central-1
- *      threshold = 2                              t; 2 <= t <= n, and 2t > n
+ *      threshold = 2                              t; 2 <= t <= n
  *
  *      [node 1]                                   1..255, ascending, 2..32 of them
  *      address = tls+tcp://node1.example:7701     where the node listens for the other nodes
@@ -100,6 +100,14 @@ const struct wire_operator *wire_cluster_operator(
  */
 QK_MUST_USE qk_err wire_cluster_verify(
     const struct wire_cluster *cluster, uint16_t node, struct qk_bytes msg, struct qk_bytes sig);
+/** q: how many nodes must sign a record to make it true. t shares use a key; q signatures decide.
+ *
+ *      q = max(t, n - t + 1)        2 of 3: 2    2 of 4: 3    3 of 5: 3    2 of 5: 4
+ *
+ *  q + t > n: whoever acts with t nodes meets one that signed the newest version of every record.
+ *  2q > n:    no two sets of q honest nodes, so no two certified versions of one record.
+ *  docs/architecture.md, "What needs t, what needs q". */
+size_t wire_cluster_quorum(const struct wire_cluster *cluster);
 /** The node whose certificate is exactly cert, or NULL. */
 const struct wire_node *wire_cluster_node_by_cert(
     const struct wire_cluster *cluster, struct qk_bytes cert);
