@@ -3,14 +3,14 @@
 #   QKMS_LOCAL_DIR   where its state lives          (build/local)
 #   QKMS_PORT_BASE   where its ports begin          (endpoint 8443, nodes 8451.., calls 8461..)
 #   QKMS_BUILD       build folder of the daemons    (build/release)
+#   QKMS_NODES       how many nodes, 2 to 9         (3)      } of a new cluster; one that exists
+#   QKMS_THRESHOLD   how many of them use a key     (2)      } stays as it was made
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LOCAL=${QKMS_LOCAL_DIR:-$ROOT/build/local}
 BIN=${QKMS_BUILD:-$ROOT/build/release}/bin
 REGION=q-world-1
 ACCOUNT=000000000001
-NODES=(1 2 3)
-THRESHOLD=2
 
 PORT=${QKMS_PORT_BASE:-8443}
 MESH_BASE=$((PORT + 7))  # node i listens for nodes at MESH_BASE + i
@@ -20,6 +20,21 @@ ENDPOINT=https://127.0.0.1:$PORT
 say() { echo "$*"; }
 step() { echo "-- $*"; }
 die() { echo "$(basename "$0"): error: $*" >&2; exit 1; }
+
+# Who belongs to the cluster: what cluster.conf says, or what it is going to say.
+find_nodes() {
+    local n=${QKMS_NODES:-3} t=${QKMS_THRESHOLD:-2}
+    if [ -e "$LOCAL/cluster.conf" ]; then
+        mapfile -t NODES < <(sed -n 's/^\[node \([0-9]*\)\]$/\1/p' "$LOCAL/cluster.conf")
+        THRESHOLD=$(sed -n 's/^threshold = //p' "$LOCAL/cluster.conf")
+        return
+    fi
+    [[ $n =~ ^[2-9]$ ]] || die "QKMS_NODES is a number from 2 to 9"
+    [[ $t =~ ^[2-9]$ ]] && [ "$t" -le "$n" ] || die "QKMS_THRESHOLD is a number from 2 to the number of nodes"
+    mapfile -t NODES < <(seq "$n")
+    THRESHOLD=$t
+}
+find_nodes
 
 # Members in starting order. A folder of $LOCAL each.
 members() { for i in "${NODES[@]}"; do echo "node-$i"; done; echo coordinator; }

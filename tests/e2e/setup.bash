@@ -40,6 +40,7 @@ cluster() {
     "$ROOT/deploy/down" --purge >/dev/null 2>&1 || true
     mkdir -p "$LOCAL"
     "$ROOT/deploy/up" --no-demo >"$WORK/up.log" 2>&1 || { cat "$WORK/up.log"; exit 1; }
+    find_nodes
     load_env
 }
 load_env() {
@@ -75,9 +76,9 @@ js_modules() {
 # Until every node is linked to the coordinator and to every other: a key needs them all, and what
 # comes back dials again at its own pace.
 wait_all() {
-    local deadline=$((SECONDS + ${1:-30})) said
+    local deadline=$((SECONDS + ${1:-30})) said n=${#NODES[@]}
     until said=$("$BIN/qkms" status --cluster "$LOCAL/cluster.conf" --json 2>/dev/null) &&
-        [ "$(grep -o '"LinkUp": *true' <<<"$said" | wc -l)" = 3 ] && [ "$(grep -o '"Up": *true' <<<"$said" | wc -l)" = 6 ]; do
+        [ "$(grep -o '"LinkUp": *true' <<<"$said" | wc -l)" = "$n" ] && [ "$(grep -o '"Up": *true' <<<"$said" | wc -l)" = $((n * (n - 1))) ]; do
         [ $SECONDS -lt $deadline ] || fail "not every link is up: $said"
         sleep 0.2
     done
