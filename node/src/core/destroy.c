@@ -4,6 +4,7 @@
 #include "mpc/sym_record.h"
 #include "core/evidence.h"
 #include "core/keys.h"
+#include "core/mackeys.h"
 #include "core/presigs.h"
 #include "core/records.h"
 #include "core/symkeys.h"
@@ -14,11 +15,6 @@ enum {
     BATCH = 512, /* versions destroyed in one transaction */
     PAGE = 256,  /* records looked at with the vault's lock held */
 };
-
-static bool is_symmetric(const struct kms_key *key)
-{
-    return key->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT;
-}
 
 bool node_destroys(const struct kms_record *r)
 {
@@ -39,7 +35,10 @@ static qk_err destroy_batch(struct node *node, const uint8_t *key_id, uint64_t f
     uint8_t ids[BATCH][16];
     for (size_t i = 0; i < n; i++) QK_TRY(mpc_sym_version_id(ids[i], key_id, (uint32_t)(from + i)));
     QK_TRY(node_vault_share_destroy_keys(node->vault, (const uint8_t(*)[16])ids, n));
-    for (size_t i = 0; i < n; i++) node_symkeys_drop(node, key_id, (uint32_t)(from + i));
+    for (size_t i = 0; i < n; i++) {
+        node_symkeys_drop(node, key_id, (uint32_t)(from + i));
+        node_mackeys_drop(node, ids[i]);
+    }
     return QK_OK;
 }
 
@@ -61,14 +60,30 @@ static qk_err destroy_key(struct node *node, const struct kms_key *key)
     return err;
 }
 
+/* A VERSION record is a symmetric key's or an HMAC key's; neither's public record decodes as the
+ * other's. */
+static qk_err epoch_of(const struct kms_version *v, uint32_t *epoch)
+{
+    struct mpc_sym_record sym;
+    struct mpc_mac_record mac;
+    if (mpc_mac_record_decode(v->pkrec, &mac) == QK_OK) {
+        *epoch = mac.e_net;
+        return QK_OK;
+    }
+    QK_TRY(mpc_sym_record_decode(v->pkrec, &sym));
+    *epoch = sym.e_net;
+    return QK_OK;
+}
+
 static qk_err destroy_material(struct node *node, const struct kms_version *v)
 {
-    struct mpc_sym_record rec;
     uint8_t id[16];
-    QK_TRY(mpc_sym_record_decode(v->pkrec, &rec));
+    uint32_t epoch;
+    QK_TRY(epoch_of(v, &epoch));
     QK_TRY(mpc_sym_version_id(id, v->key_id, v->ver));
-    qk_err err = node_vault_share_destroy_before(node->vault, id, rec.e_net + 1);
+    qk_err err = node_vault_share_destroy_before(node->vault, id, epoch + 1);
     node_symkeys_drop(node, v->key_id, v->ver);
+    node_mackeys_drop(node, id);
     return err;
 }
 
@@ -88,7 +103,7 @@ qk_err node_destroy(struct node *node, const struct kms_record *r)
 {
     if (r->kind == KMS_KIND_VERSION)
         QK_TRY(destroy_material(node, &r->version_of));
-    else if (is_symmetric(&r->key))
+    else if (kms_keyspec_has_versions(r->key.spec))
         QK_TRY(destroy_versions(node, &r->key));
     else
         QK_TRY(destroy_key(node, &r->key));
@@ -141,7 +156,7 @@ static bool holds_any(const struct held *h, const struct kms_record *r)
 {
     if (r->kind == KMS_KIND_VERSION)
         return holds_version(h, r->version_of.key_id, r->version_of.ver);
-    if (!is_symmetric(&r->key)) return holds(h, r->key.key_id);
+    if (!kms_keyspec_has_versions(r->key.spec)) return holds(h, r->key.key_id);
     for (uint64_t ver = 1; ver <= last_version(&r->key); ver++)
         if (holds_version(h, r->key.key_id, ver)) return true;
     return false;

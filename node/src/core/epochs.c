@@ -6,6 +6,7 @@
 #include "qk/clock.h"
 #include "core/evidence.h"
 #include "core/frames.h"
+#include "core/mackeys.h"
 #include "core/payload.h"
 #include "core/quarantine.h"
 #include "core/symkeys.h"
@@ -168,7 +169,10 @@ static void settle(struct node *node, struct run *r)
         if (state == MPC_EPOCH_DONE &&
             node_vault_share_activate(node->vault, run->key_id, run->base + 1) != QK_OK)
             mpc_epoch_stop(r->epoch);
-        if (run->base > 0) node_symkeys_drop_id(node, run->key_id); /* open is the one before */
+        if (run->base > 0) { /* open is the one before */
+            node_symkeys_drop_id(node, run->key_id);
+            node_mackeys_drop(node, run->key_id);
+        }
         qk_log(QK_INFO, "epoch.end", QK_F_HEX("key", run->key_id, 16),
             QK_F_INT("state", mpc_epoch_state(r->epoch)),
             QK_F_INT("votes", mpc_epoch_votes(r->epoch)));
@@ -307,6 +311,16 @@ qk_err node_epoch_commit_sym(struct node *node, const struct mpc_sym_share *shar
     struct mpc_epoch_run run;
     QK_TRY(mpc_sym_record_run(rec, node_self(node), &run));
     QK_TRY(node_payload_of_sym(share, rec, &payload));
+    return commit(node, &run, qk_buf_view(&payload), timeout_ms);
+}
+
+qk_err node_epoch_commit_mac(struct node *node, const struct mpc_mac_share *share,
+    const struct mpc_mac_record *rec, uint64_t timeout_ms)
+{
+    QK_AUTO_BUF payload = QK_BUF_SECRET(MPC_EPOCH_PAYLOAD_MAX);
+    struct mpc_epoch_run run;
+    QK_TRY(mpc_mac_record_run(rec, node_self(node), &run));
+    QK_TRY(node_payload_of_mac(share, rec, &payload));
     return commit(node, &run, qk_buf_view(&payload), timeout_ms);
 }
 

@@ -7,6 +7,7 @@
 #define NODE_CORE_EPOCHS_H
 
 #include "core/node.h"
+#include "mpc/mac_record.h"
 #include "mpc/share.h"
 #include "mpc/sym_record.h"
 
@@ -25,6 +26,9 @@ QK_MUST_USE qk_err node_epoch_commit(struct node *node, const struct mpc_key_sha
  *  id; what was opened of an earlier epoch of it is forgotten. */
 QK_MUST_USE qk_err node_epoch_commit_sym(struct node *node, const struct mpc_sym_share *share,
     const struct mpc_sym_record *rec, uint64_t timeout_ms);
+/** The same for an HMAC key, under the id of its version. */
+QK_MUST_USE qk_err node_epoch_commit_mac(struct node *node, const struct mpc_mac_share *share,
+    const struct mpc_mac_record *rec, uint64_t timeout_ms);
 
 /** Before shares are made under a name that an earlier attempt may have used: a creation that this
  *  node has given up is over here at once, its share destroyed; without our vote it cannot become

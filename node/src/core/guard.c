@@ -327,6 +327,8 @@ static bool signed_away(struct node_op *op)
     case KMS_DO_SIGN:
     case KMS_DO_ENCRYPT:
     case KMS_DO_DECRYPT:
+    case KMS_DO_GENERATE_MAC:
+    case KMS_DO_VERIFY_MAC:
         return node_pending_forbids(op->node, KMS_KIND_KEY, op->decision.key->id);
     default:
         return false;

@@ -233,6 +233,14 @@ static void wait_a_while(struct node_macruns *m, struct node_macrun *r)
     (void)pthread_cond_timedwait(&r->moved, &m->lock, &until);
 }
 
+qk_err node_macrun_still(struct node *node, struct node_macrun *run)
+{
+    pthread_mutex_lock(&node->macruns->lock);
+    qk_err err = over(node, run);
+    pthread_mutex_unlock(&node->macruns->lock);
+    return err;
+}
+
 /* ---- garblers ---- */
 
 uint8_t *node_macrun_chunk(struct node_macrun *run)
@@ -263,15 +271,11 @@ static bool has_room(const struct node *node, uint16_t peer)
 /* The other traffic of the link must not find its queue full of tables. */
 static qk_err send_when_room(struct node *node, struct node_macrun *run, struct qk_bytes frame)
 {
-    struct node_macruns *m = node->macruns;
     for (;;) {
         qk_err err = QK_E_BUSY;
         if (has_room(node, run->roles.e)) err = wire_mesh_send(node->mesh, run->roles.e, frame);
         if (err != QK_E_BUSY) return err;
-        pthread_mutex_lock(&m->lock);
-        err = over(node, run);
-        pthread_mutex_unlock(&m->lock);
-        QK_TRY(err);
+        QK_TRY(node_macrun_still(node, run));
         struct timespec pause = {0, ROOM_US * 1000L};
         (void)nanosleep(&pause, NULL);
     }

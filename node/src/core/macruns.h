@@ -66,6 +66,9 @@ QK_MUST_USE qk_err node_macrun_send_chunk(struct node *node, struct node_macrun 
 QK_MUST_USE qk_err node_macrun_send(
     struct node *node, struct node_macrun *run, enum node_frame type, struct qk_bytes bytes);
 
+/** Why there is nothing more to wait for, or QK_OK. */
+QK_MUST_USE qk_err node_macrun_still(struct node *node, struct node_macrun *run);
+
 /** One frame for E, without run and number. */
 struct node_mac_item {
     struct node_mac_item *next; /* private */
