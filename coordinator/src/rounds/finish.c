@@ -59,8 +59,18 @@ static enum kms_kind made_of(const struct coord_op *op)
 {
     const struct kms_decision *d = &op->decision;
     if (d->kind == KMS_DO_INITIALIZE) return KMS_KIND_SYSTEM;
-    bool symmetric = d->kind != KMS_DO_CREATE_KEY || d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT;
-    return symmetric ? KMS_KIND_VERSION : KMS_KIND_KEY;
+    bool version = d->kind != KMS_DO_CREATE_KEY || kms_keyspec_has_versions(d->spec);
+    return version ? KMS_KIND_VERSION : KMS_KIND_KEY;
+}
+
+static qk_err check_version(
+    const struct coord_op *op, const struct kms_version *v, uint8_t material_id[static 32])
+{
+    const struct wire_cluster *c = op->engine->cluster;
+    const struct kms_decision *d = &op->decision;
+    bool mac = d->spec != NULL && kms_keyspec_is_mac(d->spec);
+    if (mac) return coord_check_mac(c, v, d->spec, d->modes, material_id);
+    return coord_check_version(c, v, d->modes, material_id);
 }
 
 static qk_err read_one(
@@ -76,7 +86,7 @@ static qk_err read_one(
     case KMS_KIND_VERSION:
         created->pkrec = r->version_of.pkrec;
         QK_ENSURE(r->version_of.ver == op->decision.ver, QK_E_MISMATCH);
-        return coord_check_version(c, &r->version_of, op->decision.modes, created->material_id);
+        return check_version(op, &r->version_of, created->material_id);
     default:
         created->pkrec = r->system.pkrec;
         return QK_OK;
