@@ -102,6 +102,14 @@
 #define MPC_L_MAC_ST_H   "mac-st-h"   /* key_id, u8 alg; h of the self-test */
 #define MPC_L_MAC_ST_MID "mac-st-mid" /* sid, u8 rotation, u8 part of the secret */
 #define MPC_L_MAC_ST     "mac-st"     /* the self-test's tag; profile S: value from ist || tag */
+/* ---- 60-hmac section 5: MAC3. kappa is the secret of the link between two nodes ---- */
+/* key_id, u32 ver, u32 epoch, pk_1 .. pk_n, u8 alg, mid, u16 G1, u16 G2, u16 E, h; in profile S
+ * the message stands in place of h */
+#define MPC_L_MAC3      "mac3"
+#define MPC_L_MAC3_S    "mac3-s"
+#define MPC_L_MAC3_SEED "mac3-seed" /* kappa of G1 and G2, run */
+#define MPC_L_MAC3_GMAC "mac3-gmac" /* kappa of G2 and E, run, kh */
+#define MPC_L_MAC3_OUT  "mac3-out"  /* run, kh, OT */
 /* u16 i, u16 j, r_i, r_j; i < j. The second names a link secret: kappa */
 #define MPC_L_MAC_LINK    "mac-link"
 #define MPC_L_MAC_LINK_ID "mac-link-id"

@@ -22,10 +22,10 @@ enum mac_engine { MAC_ENGINE_BEST, MAC_ENGINE_EVP, MAC_ENGINE_NI, MAC_ENGINE_VAE
 
 /** pi under one kh. Clear with mac_pi_clear. */
 struct mac_pi {
-    _Alignas(32) uint8_t round_key[11][32]; /* each twice: what two lanes of VAES take */
-    void *evp;                              /* EVP only: an EVP_CIPHER_CTX */
+    uint8_t round_key[11][16]; /* with AES instructions */
+    void *evp;                 /* without: an EVP_CIPHER_CTX */
     enum mac_engine engine;
-    qk_err err; /* EVP only: the first failure; later calls write zeros */
+    qk_err err; /* of OpenSSL: the first failure sticks, results are then worthless */
 };
 
 /** QK_E_STATE: the processor lacks the engine asked for. QK_E_NOMEM, QK_E_CRYPTO. */
@@ -34,11 +34,24 @@ QK_MUST_USE qk_err mac_pi_init(
 void mac_pi_clear(struct mac_pi *pi);
 #define MAC_PI(name) __attribute__((cleanup(mac_pi_clear))) struct mac_pi name = {.evp = NULL}
 
-/** out[i] = Hs(x[i], tau[i]) for i < n; out may be x. */
-void mac_hs(struct mac_pi *pi, mac_wire *out, const mac_wire *x, const uint64_t *tau, size_t n);
+/* Blocks of one batch. Arrays that go through mac_hs are as long as n rounded up to four. */
+enum { MAC_BLOCKS_MAX = 4 * MAC_LANES };
+
+/** out[i] = Hs(x[i], tau[i]) for i < n <= MAC_BLOCKS_MAX; no overlap; writes up to n rounded up to
+ *  four. tau: integers below 2^64, zero in the upper half. */
+void mac_hs(struct mac_pi *pi, mac_wire *out, const mac_wire *x, const mac_wire *tau, unsigned n);
 /** D(kind, j, 0, falses[j]) || D(kind, j, 1, falses[j] xor delta) for j = 0 .. n-1: 32 n bytes. */
 void mac_digests(struct mac_pi *pi, uint8_t *out, enum mac_digest_kind kind, const mac_wire *falses,
-    mac_wire delta, size_t n);
+    mac_wire delta, unsigned n);
+/** D(kind, j, bit j of bits, active[j]) for j = 0 .. n-1, where the bits are one byte each, 0 or 1:
+ *  16 n bytes. */
+void mac_active_digests(struct mac_pi *pi, uint8_t *out, enum mac_digest_kind kind,
+    const mac_wire *active, const uint8_t *bits, unsigned n);
+
+/** Work space of a sink: holds labels, so it is wiped with the object it is part of. */
+struct mac_blocks {
+    mac_wire x[MAC_BLOCKS_MAX], tau[MAC_BLOCKS_MAX], h[MAC_BLOCKS_MAX];
+};
 
 /** A sink that makes tables. */
 struct mac_garble_sink {
@@ -46,6 +59,7 @@ struct mac_garble_sink {
     struct mac_pi *pi;
     uint64_t first;  /* number of the wave's first gate */
     uint8_t *tables; /* of the wave: gate `at` goes to tables + 32 * at */
+    struct mac_blocks b;
 };
 void mac_garble_sink_init(struct mac_garble_sink *s, struct mac_pi *pi, mac_wire delta);
 
@@ -55,6 +69,7 @@ struct mac_eval_sink {
     struct mac_pi *pi;
     uint64_t first;
     const uint8_t *tables;
+    struct mac_blocks b;
 };
 void mac_eval_sink_init(struct mac_eval_sink *s, struct mac_pi *pi);
 

@@ -21,14 +21,21 @@
 
 #include "mac/garble.h"
 
+enum {
+    MAC_STREAM_INPUTS_MAX = 1536, /* A labels: K and two masks of 512 bits */
+    MAC_HEAD_MAX = 16 + 2 * MAC_DIGEST * 2048,
+};
+
 struct mac_layout {
     struct mac_job job;
     bool decode;
     unsigned n_a, n_b, n_out; /* wires */
     uint64_t n_gates;
+    size_t head_len; /* bytes of M1 before the tables */
     uint64_t m1_len; /* bytes */
 };
-/** n_b = all inputs but those of a mask. */
+/** n_b = all inputs but those of a mask. QK_E_STATE: as mac_circuit_new; or MAC_SECRET, which is
+ * not garbled. */
 QK_MUST_USE qk_err mac_layout_of(struct mac_layout *out, const struct mac_job *job, bool decode);
 
 /* ---- garbler ---- */
@@ -37,6 +44,9 @@ struct mac_garbler;
 /** c: n_a bits. QK_E_STATE, QK_E_NOMEM, QK_E_CRYPTO. job.pub is borrowed as long as it lives. */
 QK_MUST_USE qk_err mac_garbler_new(struct mac_garbler **out, const struct mac_layout *layout,
     const uint8_t seed[static 32], const uint8_t *c);
+/** The same on a given engine; for tests and figures. */
+QK_MUST_USE qk_err mac_garbler_new_on(struct mac_garbler **out, const struct mac_layout *layout,
+    const uint8_t seed[static 32], const uint8_t *c, enum mac_engine engine);
 void mac_garbler_free(struct mac_garbler *g);
 const uint8_t *mac_garbler_kh(const struct mac_garbler *g); /* 16 bytes */
 /** LA for n_a bits a, or LB for n_b bits b: 16 bytes per bit. Secret. */
@@ -70,9 +80,10 @@ QK_MUST_USE qk_err mac_evaluator_write(struct mac_evaluator *e, struct qk_bytes 
 const uint8_t *mac_evaluator_kh(const struct mac_evaluator *e);
 /** All of M1 is there and evaluated. */
 bool mac_evaluator_done(const struct mac_evaluator *e);
-/** Check M-5, once done: QK_E_PROOF names the garbler whose labels are not those of its bits in
- *  *from_a, *from_b. Says nothing about M1 itself: compare its GMAC first (check M-4). */
-QK_MUST_USE qk_err mac_evaluator_check(const struct mac_evaluator *e, bool *bad_a, bool *bad_b);
+/** Check M-5, once done (QK_E_STATE before): *bad_a, *bad_b say whether labels of that kind are not
+ *  those of E's own bits. QK_E_PROOF if either. Says nothing about M1 itself: compare its GMAC
+ * first (check M-4). */
+QK_MUST_USE qk_err mac_evaluator_check(struct mac_evaluator *e, bool *bad_a, bool *bad_b);
 /** Active output labels, n_out of them, and if decode was set the output bits as bytes in the order
  *  of mac_bit (else bits may be NULL). Only after mac_evaluator_check succeeded (QK_E_STATE). */
 QK_MUST_USE qk_err mac_evaluator_outputs(
