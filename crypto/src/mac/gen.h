@@ -18,7 +18,6 @@ enum {
     MAC_CLASS_G2 = 2,
     MAC_CLASS_E = 4,
     MAC_CLASS_OUT = 8,
-    MAC_CLASS_THREE = MAC_CLASS_G1 | MAC_CLASS_G2 | MAC_CLASS_E,
 };
 
 /** What a node knows of the garbled outputs: a garbler both labels of every wire, E the active
@@ -70,7 +69,7 @@ enum mac_st_row { ST_TELL, ST_RESULT };
 
 struct mac_st {
     struct mac_made made; /* first; the record's st is filled in at the end */
-    uint8_t st[32];       /* mine, if I am one of the three */
+    uint8_t st[32];       /* mine; zeros if I am none of the three */
     uint8_t want[32];     /* what it has to be at an import: the dealer's */
     bool known;
 };
