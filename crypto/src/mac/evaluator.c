@@ -178,7 +178,8 @@ static qk_err take_tables(struct mac_evaluator *e, struct qk_bytes in)
 
 static bool room_for(const struct mac_evaluator *e, size_t len)
 {
-    return e->started || e->hold.len + len <= MAC_HOLD_MAX;
+    bool used_at_once = e->a.have && e->b.have; /* there are tables only once the head is whole */
+    return used_at_once || e->hold.len + len <= MAC_HOLD_MAX;
 }
 
 qk_err mac_evaluator_write(struct mac_evaluator *e, struct qk_bytes m1)
