@@ -7,6 +7,7 @@
 #include "qk/pack.h"
 #include "core/changes.h"
 #include "core/evals.h"
+#include "core/macs.h"
 #include "core/guard.h"
 #include "core/quarantine.h"
 #include "core/signing.h"
@@ -138,7 +139,7 @@ static void carry_out(struct node_op *op)
         break;
     case KMS_DO_GENERATE_MAC:
     case KMS_DO_VERIFY_MAC:
-        if (kms_fault_unavailable(&op->fault) == QK_E_DENIED) (void)node_op_fault(op);
+        node_mac(op);
         break;
     case KMS_DO_CREATE_KEY:
     case KMS_DO_ROTATE:

@@ -4,6 +4,7 @@
 #include "qk/clock.h"
 #include "core/daykeys.h"
 #include "core/keygen.h"
+#include "core/macgen.h"
 #include "core/pending.h"
 #include "core/symgen.h"
 #include "vault/records.h"
@@ -131,12 +132,36 @@ static qk_err import_version(struct node_op *op)
     return transition_and_sign(op, &created);
 }
 
+/* An HMAC key and the records that announce it. */
+static qk_err create_mac(struct node_op *op)
+{
+    NODE_SYM_MADE(made);
+    QK_TRY(op->decision.kind == KMS_DO_IMPORT ? node_mac_import(op, &made, &op->answer.culprit)
+                                              : node_mac_make(op, &made, &op->answer.culprit));
+    struct kms_created created = {.pkrec = qk_buf_view(&made.pkrec)};
+    memcpy(created.material_id, made.material_id, sizeof created.material_id);
+    return transition_and_sign(op, &created);
+}
+
+static bool is_mac(const struct node_op *op)
+{
+    return op->decision.spec != NULL && kms_keyspec_is_mac(op->decision.spec);
+}
+
 static bool is_symmetric(const struct node_op *op)
 {
     const struct kms_decision *d = &op->decision;
-    return d->kind == KMS_DO_ROTATE || d->kind == KMS_DO_IMPORT ||
+    return d->kind == KMS_DO_ROTATE || (d->kind == KMS_DO_IMPORT && !is_mac(op)) ||
            (op->req.op == KMS_OP_CREATE_KEY && d->spec != NULL &&
-               d->spec->id == KMS_SPEC_SYMMETRIC_DEFAULT);
+               kms_keyspec_is_symmetric(d->spec));
+}
+
+/* Can this cluster serve such a key at all? */
+static bool possible(struct node_op *op)
+{
+    bool material = op->decision.kind == KMS_DO_IMPORT || op->req.op == KMS_OP_CREATE_KEY;
+    if (is_symmetric(op)) return node_sym_possible(op->node, op->decision.modes, &op->fault);
+    return !material || !is_mac(op) || node_mac_possible(op->node, &op->fault);
 }
 
 static qk_err seal_partial(
@@ -205,19 +230,21 @@ static void finish(struct node_op *op, qk_err err)
 void node_change(struct node_op *op)
 {
     qk_err err = QK_E_STATE;
-    if (is_symmetric(op) && !node_sym_possible(op->node, op->decision.modes, &op->fault)) {
+    if (!possible(op)) {
         (void)node_op_fault(op);
         return;
     }
     switch (op->decision.kind) {
     case KMS_DO_CREATE_KEY:
-        err = is_symmetric(op) ? create_version(op, op->prop.key_id) : create_key(op);
+        err = is_mac(op)         ? create_mac(op)
+              : is_symmetric(op) ? create_version(op, op->prop.key_id)
+                                 : create_key(op);
         break;
     case KMS_DO_ROTATE:
         err = create_version(op, op->decision.key->key.key_id);
         break;
     case KMS_DO_IMPORT:
-        err = import_version(op);
+        err = is_mac(op) ? create_mac(op) : import_version(op);
         break;
     case KMS_DO_CHANGE:
         err = transition_and_sign(op, NULL);
