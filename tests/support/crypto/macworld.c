@@ -225,8 +225,8 @@ static qk_err next_all(struct qkt_mac *w, struct mpc_mac_gen_step *steps)
     for (size_t i = 0; i < w->n; i++) {
         qk_err e = mpc_mac_gen_next(w->gen[i], &steps[i]);
         if (e != QK_OK) err = e;
-        if (e == QK_OK) cr_assert_eq(steps[i].kind, steps[0].kind);
     }
+    for (size_t i = 0; err == QK_OK && i < w->n; i++) cr_assert_eq(steps[i].kind, steps[0].kind);
     for (size_t i = 0; err == QK_OK && w->meddle && i < w->n; i++) w->meddle(w, &steps[i], i);
     return err;
 }
@@ -256,12 +256,13 @@ static qk_err run_all(struct qkt_mac *w)
     }
 }
 
-static void take_all(struct qkt_mac *w)
+static qk_err take_all(struct qkt_mac *w)
 {
     for (size_t i = 0; i < w->n; i++) {
         struct mpc_mac_record rec;
         uint8_t a[32], b[32];
-        qk_assert_ok(mpc_mac_gen_take(w->gen[i], &w->share[i], &rec));
+        qk_err err = mpc_mac_gen_take(w->gen[i], &w->share[i], &rec);
+        if (err != QK_OK) return fail(w, "take", err);
         if (i == 0) w->record = rec;
         qk_assert_ok(mpc_mac_record_hash(&rec, a));
         qk_assert_ok(mpc_mac_record_hash(&w->record, b));
@@ -270,12 +271,12 @@ static void take_all(struct qkt_mac *w)
         qk_assert_ok(mpc_mac_share_check(&w->share[i], &rec));
         qk_assert_err(mpc_mac_gen_take(w->gen[i], &w->share[i], &rec), QK_E_STATE);
     }
+    return QK_OK;
 }
 
 static bool finish(struct qkt_mac *w)
 {
-    w->ok = run_all(w) == QK_OK;
-    if (w->ok) take_all(w);
+    w->ok = run_all(w) == QK_OK && take_all(w) == QK_OK;
     free_gens(w);
     return w->ok;
 }
