@@ -2,6 +2,9 @@
 
 #include "qk/clock.h"
 #include "core/epochs.h"
+#include "core/keys.h"
+#include "core/mackeys.h"
+#include "core/macruns.h"
 #include "core/opens.h"
 #include "core/pending.h"
 #include "core/presigs.h"
@@ -48,14 +51,15 @@ void node_status_json(struct node *node, struct qk_buf *out)
     qk_buf_printf(out,
         "{\"NodeId\":%u,\"Version\":\"" QKMS_VERSION
         "\",\"Ready\":%s,\"Quarantine\":%s,\"Healthy\":%s,\"UptimeSeconds\":%llu,"
-        "\"Shares\":%llu,\"OpenKeys\":%zu,\"OpenVersions\":%zu,\"Sessions\":%zu,\"OpenEpochRuns\":%"
-        "zu,\"OpenChanges\":%"
-        "zu,"
+        "\"Shares\":%llu,\"OpenKeys\":%zu,\"OpenVersions\":%zu,\"OpenMacKeys\":%zu,"
+        "\"Sessions\":%zu,\"MacRuns\":%zu,\"MacBytes\":%zu,"
+        "\"OpenEpochRuns\":%zu,\"OpenChanges\":%zu,"
         "\"Presignatures\":%zu,\"VaultGeneration\":%llu,\"AuditEntries\":%llu,\"Peers\":[",
         node_self(node), node_ready(node) ? "true" : "false",
         node_quarantined(node) ? "true" : "false", node_rands_healthy(node) ? "true" : "false",
         (unsigned long long)((qk_mono_ms() - node->started_ms) / 1000), (unsigned long long)shares,
-        node_keys_count(node), node_symkeys_count(node), node_sessions_count(node),
+        node_keys_count(node), node_symkeys_count(node), node_mackeys_count(node),
+        node_sessions_count(node), node_macruns_count(node), node_macruns_bytes(node),
         node_epochs_open(node), node_pending_count(node), node_presigs_count(node),
         (unsigned long long)node_vault_generation(node->vault), (unsigned long long)head.seq);
     bool first = true;
