@@ -55,14 +55,15 @@ static unsigned fits(const struct labels *l, const uint8_t *ot, unsigned j, unsi
 static bool decode(
     uint8_t *tag, const struct labels *l, const uint8_t *ot, unsigned n, unsigned bits)
 {
-    unsigned good = 1;
+    static const unsigned none;
+    unsigned bad = 0;
     memset(tag, 0, bits / 8);
     for (unsigned j = 0; j < bits; j++) {
         unsigned zero = fits(l, ot, j, 0), one = fits(l, ot, j, 1);
-        good &= zero ^ one;
+        bad |= 1 ^ zero ^ one;
         mac_bit_put(tag, n, j, one);
     }
-    return good == 1;
+    return CRYPTO_memcmp(&bad, &none, sizeof bad) == 0; /* that it failed is public, not where */
 }
 
 qk_err mpc_mac_combine(uint8_t *tag, unsigned alg, const struct mpc_mac_roles *roles,
