@@ -21,10 +21,10 @@ static void on_message(void *ctx, uint16_t from, struct qk_bytes bytes)
 {
     struct place *p = ctx;
     const struct macmesh *m = p->mesh;
-    enum node_frame type = (enum node_frame)bytes.p[0];
     uint16_t to = node_self(&p->node);
-    if (m->arrives != NULL && !m->arrives(m->ctx, from, to, type)) return;
-    node_frames_on_message(&p->node, from, bytes);
+    if (m->arrives != NULL && !m->arrives(m->ctx, from, to, bytes)) return;
+    /* others than those of runs belong to parts that are not here */
+    if (bytes.p[0] >= NODE_FRAME_MAC_LINK) node_frames_on_message(&p->node, from, bytes);
 }
 
 static void on_peer(void *ctx, uint16_t id, bool up)
@@ -41,8 +41,8 @@ void macmesh_start(struct macmesh *m, uint16_t id)
     p->mesh = m;
     struct node *node = &p->node;
     node->conf.node_id = id;
-    node->cluster = m->box.cluster;
-    node->identity = m->box.nodes[id];
+    node->cluster = m->box->cluster;
+    node->identity = m->box->nodes[id];
     MUST(node_maclinks_new(&node->maclinks) == QK_OK);
     MUST(node_macruns_new(&node->macruns) == QK_OK);
     struct wire_mesh_config config = {.cluster = node->cluster,
@@ -104,10 +104,11 @@ void macmesh_wait_linked(struct macmesh *m)
 }
 
 void macmesh_up(struct macmesh *m,
-    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, enum node_frame type), void *ctx)
+    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, struct qk_bytes frame), void *ctx)
 {
     memset(m, 0, sizeof *m);
-    nodebox_make(&m->box, NULL);
+    m->box = &m->own;
+    nodebox_make(m->box, NULL);
     m->arrives = arrives;
     m->ctx = ctx;
     for (uint16_t id = 1; id <= NB_NODES; id++) macmesh_start(m, id);
@@ -117,5 +118,5 @@ void macmesh_up(struct macmesh *m,
 void macmesh_down(struct macmesh *m)
 {
     for (uint16_t id = 1; id <= NB_NODES; id++) macmesh_stop(m, id);
-    nodebox_end(&m->box);
+    nodebox_end(m->box);
 }

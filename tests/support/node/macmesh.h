@@ -9,18 +9,20 @@
 #include "nodebox.h"
 
 struct macmesh {
-    struct nodebox box; /* none of its processes runs */
-    struct node *node[NB_NODES + 1];
-    /* A frame arrives: false loses it. On threads of the mesh; NULL: nothing is lost. Set it before
-     * the nodes start. */
-    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, enum node_frame type);
+    struct nodebox *box;
+    struct nodebox own; /* of macmesh_up; none of its processes runs */
+    struct node *node[NB_NODES_MAX + 1];
+    /* A frame arrives, type first: false loses it. On threads of the mesh; NULL: nothing is lost.
+     * Set it before the nodes start. */
+    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, struct qk_bytes frame);
     void *ctx;
 };
 
 /** All three, linked, with link secrets. arrives, ctx: as above. */
 void macmesh_up(struct macmesh *m,
-    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, enum node_frame type), void *ctx);
+    bool (*arrives)(void *ctx, uint16_t from, uint16_t to, struct qk_bytes frame), void *ctx);
 void macmesh_down(struct macmesh *m);
+/** One node, of m->box: also in the place of a process that was stopped, among the others. */
 void macmesh_start(struct macmesh *m, uint16_t id);
 void macmesh_stop(struct macmesh *m, uint16_t id);
 /** Until any two running nodes hold the same secret. Aborts after NB_WAIT_MS. */

@@ -50,10 +50,10 @@ QK_TEST(maclinks, M_11_a_node_that_comes_back_has_other_secrets_and_nobody_keeps
 }
 
 /* Loses the first frames between 1 and 2, in both directions. */
-static bool lossy(void *ctx, uint16_t from, uint16_t to, enum node_frame type)
+static bool lossy(void *ctx, uint16_t from, uint16_t to, struct qk_bytes frame)
 {
     atomic_int *left = ctx;
-    bool hit = type == NODE_FRAME_MAC_LINK && from + to == 3;
+    bool hit = frame.p[0] == NODE_FRAME_MAC_LINK && from + to == 3;
     return !hit || atomic_fetch_sub(left, 1) <= 0;
 }
 
