@@ -63,6 +63,8 @@ enum mpc_epoch_state {
     MPC_EPOCH_ABORTING = 4, /* will never vote */
     MPC_EPOCH_ABORTED = 5,  /* certificate of abortion, or given up: new share destroyed likewise */
     MPC_EPOCH_STOPPED = 6,  /* mpc_epoch_stop: the disk knows, this object does not */
+    MPC_EPOCH_HELD = 7,     /* voted; a later run of the same epoch is under way and comes first */
+    MPC_EPOCH_SUPERSEDED = 8, /* a later run of the same epoch is Complete: new share destroyed */
 };
 
 struct mpc_epoch;
@@ -108,6 +110,18 @@ QK_MUST_USE qk_err mpc_epoch_abort(struct mpc_epoch *epoch);
 /** Rule 8: destroy a creation in which we have not voted; the caller waits 24 h before it does.
  *  QK_E_DENIED if base is not 0, or once we voted. */
 QK_MUST_USE qk_err mpc_epoch_forget(struct mpc_epoch *epoch);
+/** Rule 6, for runs that make the same epoch of the same key. A node may take part in a second one
+ *  although it has voted in the first, if it holds the first before it prepares the second: a HELD
+ *  run does not become DONE even if it is Complete. Once the second can not become Complete here
+ *  (we aborted it, or an abort certificate is known), release; once it is DONE, supersede.
+ *  docs/protocols/epoch.md, "Several attempts", says why no two nodes end with different ones.
+ *
+ *  hold       VOTED -> HELD. release HELD -> VOTED, or at once to its end. supersede HELD or
+ * ABORTING
+ *             -> SUPERSEDED, with WIPE "new". QK_E_STATE in other states. */
+QK_MUST_USE qk_err mpc_epoch_hold(struct mpc_epoch *epoch);
+QK_MUST_USE qk_err mpc_epoch_release(struct mpc_epoch *epoch);
+QK_MUST_USE qk_err mpc_epoch_supersede(struct mpc_epoch *epoch);
 /** Rule 9: a certified record says that this participant is lost for good. Irreversible. */
 QK_MUST_USE qk_err mpc_epoch_fence(struct mpc_epoch *epoch, uint16_t id);
 
@@ -125,6 +139,9 @@ size_t mpc_epoch_votes(const struct mpc_epoch *epoch);
 bool mpc_epoch_usable(const struct mpc_epoch *epoch);
 /** Rule 2: votes of all unfenced participants, and at least t. */
 bool mpc_epoch_complete(const struct mpc_epoch *epoch);
+/** An unfenced participant has signed that it will never vote: while nobody signs both, this run
+ * can not become Complete. */
+bool mpc_epoch_doomed(const struct mpc_epoch *epoch);
 /** Check B-10: a participant of which we hold a vote and an abort, or 0. Proof: fence it. */
 uint16_t mpc_epoch_double_signer(const struct mpc_epoch *epoch);
 

@@ -35,6 +35,11 @@ bool mpc_epoch_complete(const struct mpc_epoch *e)
     return count(e, EP_VOTE) == e->run.n - n_fenced(e) && mpc_epoch_usable(e);
 }
 
+bool mpc_epoch_doomed(const struct mpc_epoch *e)
+{
+    return count(e, EP_ABORT) > 0;
+}
+
 static bool abort_certified(const struct mpc_epoch *e)
 {
     size_t f = n_fenced(e), need = e->run.t > f + 1 ? e->run.t - f : 1;
@@ -147,6 +152,9 @@ static qk_err step(struct mpc_epoch *e)
         if (mpc_epoch_complete(e)) return finish(e, MPC_EPOCH_DONE);
         if (abort_certified(e)) return finish(e, MPC_EPOCH_ABORTED);
         return QK_OK;
+    case MPC_EPOCH_HELD:
+        if (!mpc_epoch_complete(e) && abort_certified(e)) return finish(e, MPC_EPOCH_ABORTED);
+        return QK_OK;
     default:
         return QK_OK;
     }
@@ -201,7 +209,7 @@ qk_err mpc_epoch_start(struct mpc_epoch **out, const struct mpc_epoch_run *run,
 
 static qk_err go_on(struct mpc_epoch *e)
 {
-    bool over = e->state == MPC_EPOCH_DONE || e->state == MPC_EPOCH_ABORTED;
+    bool over = mpc_state_ends(e->state);
     if (over && !e->destroyed) QK_TRY(destroy(e));
     QK_TRY(mpc_epoch_say_to_all(e, over ? EP_TELL : EP_ASK, &e->known));
     return move(e);
@@ -341,6 +349,37 @@ qk_err mpc_epoch_forget(struct mpc_epoch *e)
     bool unvoted = e->state == MPC_EPOCH_PREPARED || e->state == MPC_EPOCH_ABORTING;
     QK_ENSURE(e->run.base == 0 && unvoted, QK_E_DENIED);
     return or_stop(e, finish(e, MPC_EPOCH_ABORTED));
+}
+
+static qk_err do_hold(struct mpc_epoch *e)
+{
+    e->state = MPC_EPOCH_HELD;
+    return persist(e);
+}
+
+qk_err mpc_epoch_hold(struct mpc_epoch *e)
+{
+    QK_ENSURE(e->state == MPC_EPOCH_VOTED, QK_E_STATE);
+    return or_stop(e, do_hold(e));
+}
+
+static qk_err do_release(struct mpc_epoch *e)
+{
+    e->state = MPC_EPOCH_VOTED;
+    QK_TRY(persist(e));
+    return move(e);
+}
+
+qk_err mpc_epoch_release(struct mpc_epoch *e)
+{
+    QK_ENSURE(e->state == MPC_EPOCH_HELD, QK_E_STATE);
+    return or_stop(e, do_release(e));
+}
+
+qk_err mpc_epoch_supersede(struct mpc_epoch *e)
+{
+    QK_ENSURE(e->state == MPC_EPOCH_HELD || e->state == MPC_EPOCH_ABORTING, QK_E_STATE);
+    return or_stop(e, finish(e, MPC_EPOCH_SUPERSEDED));
 }
 
 static qk_err do_fence(struct mpc_epoch *e, size_t ix)

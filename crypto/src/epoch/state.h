@@ -63,6 +63,9 @@ QK_MUST_USE qk_err mpc_epoch_read(const struct mpc_epoch *e, uint16_t from, stru
 
 /* ---- stored state (store.c) ---- */
 
+/** DONE, ABORTED or SUPERSEDED: what follows is destruction, and then nothing. */
+bool mpc_state_ends(enum mpc_epoch_state state);
+
 QK_MUST_USE qk_err mpc_epoch_encode(const struct mpc_epoch *e, struct qk_buf *out);
 QK_MUST_USE qk_err mpc_epoch_decode(struct qk_bytes in, struct mpc_epoch *e);
 

@@ -3,6 +3,18 @@
 
 #include "qk/pack.h"
 
+bool mpc_state_ends(enum mpc_epoch_state state)
+{
+    return state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_SUPERSEDED;
+}
+
+/* The states that came later are of version 2: so one damaged byte makes none of them out of
+ * another, which could cost a share. */
+static uint64_t version_of(uint64_t state)
+{
+    return state == MPC_EPOCH_HELD || state == MPC_EPOCH_SUPERSEDED ? 2 : 1;
+}
+
 qk_err mpc_epoch_encode(const struct mpc_epoch *e, struct qk_buf *out)
 {
     const struct mpc_epoch_run *r = &e->run;
@@ -10,7 +22,7 @@ qk_err mpc_epoch_encode(const struct mpc_epoch *e, struct qk_buf *out)
     mpc_stmts_encode(r, &e->known, EP_KINDS, &st);
     QK_TRY(st.err);
     qk_pack_map(out, 13);
-    qk_pack_key_uint(out, "v", 1);
+    qk_pack_key_uint(out, "v", version_of(e->state));
     qk_pack_key_uint(out, "state", e->state);
     qk_pack_key_bool(out, "destroyed", e->destroyed);
     qk_pack_key_bin(out, "sid", QK_BYTES(r->sid));
@@ -59,8 +71,8 @@ static qk_err read_all(struct qk_bytes in, struct mpc_epoch *e)
     uint32_t count;
     struct qk_bytes st;
     QK_TRY(qk_unpack_map(&u, 13));
-    QK_TRY(qk_unpack_key_uint(&u, "v", 1, &v));
-    QK_TRY(qk_unpack_key_uint(&u, "state", MPC_EPOCH_ABORTED, &state));
+    QK_TRY(qk_unpack_key_uint(&u, "v", 2, &v));
+    QK_TRY(qk_unpack_key_uint(&u, "state", MPC_EPOCH_SUPERSEDED, &state));
     QK_TRY(qk_unpack_key_bool(&u, "destroyed", &e->destroyed));
     QK_TRY(read_run(&u, &e->run));
     QK_TRY(qk_unpack_key(&u, "fenced"));
@@ -70,7 +82,8 @@ static qk_err read_all(struct qk_bytes in, struct mpc_epoch *e)
     QK_TRY(qk_unpack_key_bin(&u, "st", 0, MPC_EPOCH_STATE_MAX, &st));
     QK_TRY(qk_unpack_end(&u));
     e->run.self = (uint16_t)self;
-    QK_ENSURE(v == 1 && state >= MPC_EPOCH_PREPARED, QK_E_CORRUPT);
+    QK_ENSURE(v == version_of(state), QK_E_CORRUPT);
+    QK_ENSURE(state >= MPC_EPOCH_PREPARED && state != MPC_EPOCH_STOPPED, QK_E_CORRUPT);
     e->state = (enum mpc_epoch_state)state;
     QK_TRY(mpc_run_check(&e->run));
     return mpc_stmts_decode(&e->run, st, &e->known);
@@ -110,15 +123,15 @@ static bool consistent(const struct mpc_epoch *e)
     size_t me = (size_t)mpc_run_index(&e->run, e->run.self);
     bool prep = e->known.s[EP_PREP][me].len, vote = e->known.s[EP_VOTE][me].len,
          abort = e->known.s[EP_ABORT][me].len;
-    bool over = e->state == MPC_EPOCH_DONE || e->state == MPC_EPOCH_ABORTED;
-    if (!prep || (vote && abort) || e->fenced[me] || (e->destroyed && !over)) return false;
+    if (!prep || (vote && abort) || e->fenced[me]) return false;
+    if (e->destroyed && !mpc_state_ends(e->state)) return false;
     if (vote && n_known(e, EP_PREP) != e->run.n) return false; /* rule 1 */
     if (e->state == MPC_EPOCH_DONE) return vote && has_complete(e);
     if (e->state == MPC_EPOCH_ABORTED) return has_end(e, vote);
     if (e->state == MPC_EPOCH_PREPARED) return !vote && !abort;
-    if (e->state == MPC_EPOCH_VOTED) return vote;
+    if (e->state == MPC_EPOCH_VOTED || e->state == MPC_EPOCH_HELD) return vote;
     if (e->state == MPC_EPOCH_ABORTING) return abort;
-    return true;
+    return vote || abort; /* SUPERSEDED */
 }
 
 qk_err mpc_epoch_decode(struct qk_bytes in, struct mpc_epoch *e)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <time.h>
-#include "mpc/epoch.h"
+#include "core/attempts.h"
 #include "qk/clock.h"
 #include "core/evidence.h"
 #include "core/frames.h"
@@ -21,25 +21,17 @@ enum {
     SETTLE_MAX = 64,   /* runs settled together */
 };
 
-struct run {
-    struct mpc_epoch *epoch;
-    uint64_t started_ms, asked_ms, ended_ms;
-    bool told; /* the double signer is in the audit log */
-    struct run *next;
-};
-
-struct node_epochs {
-    pthread_mutex_t lock; /* of the list and of every run's machine */
-    pthread_cond_t moved;
-    struct run *list;
-    struct mpc_signer signer;
-    _Atomic bool ask_all; /* a peer came back */
-};
-
-static void run_free(struct run *r)
+static void run_free(struct node_epoch_run *r)
 {
     mpc_epoch_free(r->epoch);
     free(r);
+}
+
+/* STOPPED: here and now; the disk knows more. */
+static bool ends(enum mpc_epoch_state state)
+{
+    return state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_SUPERSEDED ||
+           state == MPC_EPOCH_STOPPED;
 }
 
 /* ---- what has ended is not taken up again at the next start ---- */
@@ -50,10 +42,10 @@ struct ended {
 };
 
 /* A STOPPED run is for the next start to look at: its effects may be half done. */
-static void note_ended(struct ended *ended, const struct run *r)
+static void note_ended(struct ended *ended, const struct node_epoch_run *r)
 {
     enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
-    bool over = r->ended_ms != 0 && (state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED);
+    bool over = r->ended_ms != 0 && ends(state) && state != MPC_EPOCH_STOPPED;
     if (!over || ended->n == SETTLE_MAX) return;
     struct node_run_name *name = &ended->names[ended->n++];
     memcpy(name->sid, mpc_epoch_run(r->epoch)->sid, sizeof name->sid);
@@ -72,7 +64,7 @@ void node_epochs_free(struct node_epochs *e)
     struct ended ended = {.n = 0};
     if (e == NULL) return;
     while (e->list != NULL) {
-        struct run *r = e->list;
+        struct node_epoch_run *r = e->list;
         e->list = r->next;
         note_ended(&ended, r);
         run_free(r);
@@ -129,12 +121,12 @@ static void send_best_effort(
     }
 }
 
-static qk_err execute(struct node *node, struct run *r, const struct mpc_effect *e)
+static qk_err execute(struct node *node, struct node_epoch_run *r, const struct mpc_effect *e)
 {
     const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
     switch (e->kind) {
     case MPC_EFFECT_PERSIST:
-        if (strcmp(e->name, "share") == 0) return node_payload_store(node, e->data);
+        if (strcmp(e->name, "share") == 0) return node_payload_store(node, run->sid, e->data);
         return node_vault_run_put(node->vault, run->sid, e->data, qk_now_ms());
     case MPC_EFFECT_SEND:
         send_best_effort(node, run, e->to, e->data);
@@ -142,7 +134,7 @@ static qk_err execute(struct node *node, struct run *r, const struct mpc_effect 
     case MPC_EFFECT_WIPE:
         if (strcmp(e->name, "base") == 0)
             return node_vault_share_destroy_before(node->vault, run->key_id, run->base + 1);
-        return node_vault_share_destroy(node->vault, run->key_id, run->base + 1);
+        return node_vault_share_destroy(node->vault, run->key_id, run->base + 1, run->sid);
     case MPC_EFFECT_SETUP_USE:
     case MPC_EFFECT_SETUP_POISON:
         return QK_E_STATE;
@@ -150,8 +142,7 @@ static qk_err execute(struct node *node, struct run *r, const struct mpc_effect 
     return QK_E_STATE;
 }
 
-/* Effects, then what follows from the state. The caller holds the lock. */
-static void settle(struct node *node, struct run *r)
+void node_epochs_settle(struct node *node, struct node_epoch_run *r)
 {
     struct mpc_effect e;
     while (mpc_epoch_next_effect(r->epoch, &e)) {
@@ -162,12 +153,12 @@ static void settle(struct node *node, struct run *r)
         break;
     }
     enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
-    bool over = state == MPC_EPOCH_DONE || state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_STOPPED;
-    if (over && r->ended_ms == 0) {
+    if (ends(state) || state == MPC_EPOCH_ABORTING) node->epochs->review = true;
+    if (ends(state) && r->ended_ms == 0) {
         const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
         r->ended_ms = qk_mono_ms();
         if (state == MPC_EPOCH_DONE &&
-            node_vault_share_activate(node->vault, run->key_id, run->base + 1) != QK_OK)
+            node_vault_share_activate(node->vault, run->key_id, run->base + 1, run->sid) != QK_OK)
             mpc_epoch_stop(r->epoch);
         if (run->base > 0) { /* open is the one before */
             node_symkeys_drop_id(node, run->key_id);
@@ -190,28 +181,39 @@ static void settle(struct node *node, struct run *r)
     pthread_cond_broadcast(&node->epochs->moved);
 }
 
-static struct run *find(struct node_epochs *e, const uint8_t sid[static 32])
+struct node_epoch_run *node_epochs_find(struct node_epochs *e, const uint8_t sid[static 32])
 {
-    for (struct run *r = e->list; r != NULL; r = r->next)
+    for (struct node_epoch_run *r = e->list; r != NULL; r = r->next)
         if (memcmp(mpc_epoch_run(r->epoch)->sid, sid, 32) == 0) return r;
     return NULL;
 }
 
-static struct run *enlist(struct node_epochs *e, struct mpc_epoch *epoch)
+static struct node_epoch_run *enlist(struct node_epochs *e, struct mpc_epoch *epoch)
 {
-    struct run *r = calloc(1, sizeof *r);
+    struct node_epoch_run *r = calloc(1, sizeof *r);
     if (r == NULL) {
         mpc_epoch_free(epoch);
         return NULL;
     }
-    *r = (struct run){.epoch = epoch, .started_ms = qk_mono_ms(), .asked_ms = qk_mono_ms()};
+    *r = (struct node_epoch_run){
+        .epoch = epoch, .started_ms = qk_mono_ms(), .asked_ms = qk_mono_ms()};
     r->next = e->list;
     e->list = r;
     return r;
 }
 
-/* A run that memory does not hold (any more) but the vault does. The caller holds the lock. */
-static struct run *resume(struct node *node, const uint8_t sid[static 32])
+/* From the time when a share had no name, it is that of the only run that was open. */
+static void name_share(struct node *node, const struct mpc_epoch *epoch)
+{
+    const struct mpc_epoch_run *run = mpc_epoch_run(epoch);
+    enum mpc_epoch_state state = mpc_epoch_state(epoch);
+    if (state != MPC_EPOCH_PREPARED && state != MPC_EPOCH_VOTED && state != MPC_EPOCH_ABORTING)
+        return;
+    qk_err err = node_vault_share_name(node->vault, run->key_id, run->base + 1, run->sid);
+    if (err != QK_OK) qk_log(QK_ERROR, "epoch.name", QK_F_ERR(err));
+}
+
+struct node_epoch_run *node_epochs_take_up(struct node *node, const uint8_t sid[static 32])
 {
     static const size_t max = NODE_RUN_MAX;
     QK_AUTO_BUF blob = QK_BUF_SECRET(max);
@@ -223,27 +225,17 @@ static struct run *resume(struct node *node, const uint8_t sid[static 32])
         if (err == QK_OK) mpc_epoch_free(epoch);
         return NULL;
     }
+    name_share(node, epoch);
     return enlist(node->epochs, epoch);
 }
 
 /* ---- owners ---- */
 
-static bool given_up(const struct run *r)
-{
-    return mpc_epoch_state(r->epoch) == MPC_EPOCH_ABORTING && mpc_epoch_run(r->epoch)->base == 0;
-}
-
 qk_err node_epoch_room(struct node *node, const uint8_t key_id[static 16])
 {
-    struct node_epochs *e = node->epochs;
-    qk_err err = QK_OK;
-    pthread_mutex_lock(&e->lock);
-    for (struct run *r = e->list; r != NULL; r = r->next) {
-        if (r->ended_ms != 0 || memcmp(mpc_epoch_run(r->epoch)->key_id, key_id, 16) != 0) continue;
-        if (given_up(r) && mpc_epoch_forget(r->epoch) == QK_OK) settle(node, r);
-        if (r->ended_ms == 0) err = QK_E_BUSY;
-    }
-    pthread_mutex_unlock(&e->lock);
+    pthread_mutex_lock(&node->epochs->lock);
+    qk_err err = node_attempts_room(node, key_id);
+    pthread_mutex_unlock(&node->epochs->lock);
     return err;
 }
 
@@ -253,31 +245,34 @@ static struct timespec soon(void)
     return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 }
 
+/* With the lock: from here on this run counts, and what it holds waits for it. */
+static qk_err begin(struct node *node, const struct mpc_epoch_run *run, struct qk_bytes payload)
+{
+    struct mpc_epoch *epoch;
+    QK_TRY(node_attempts_enter(node, run));
+    QK_TRY(mpc_epoch_start(&epoch, run, &node->epochs->signer, payload));
+    struct node_epoch_run *r = enlist(node->epochs, epoch);
+    QK_ENSURE(r != NULL, QK_E_NOMEM);
+    node_epochs_settle(node, r);
+    /* peers that were quicker sent their prep before this run was known here */
+    if (mpc_epoch_state(r->epoch) == MPC_EPOCH_PREPARED && mpc_epoch_ask(r->epoch) == QK_OK)
+        node_epochs_settle(node, r);
+    return QK_OK;
+}
+
 static qk_err commit(struct node *node, const struct mpc_epoch_run *run, struct qk_bytes payload,
     uint64_t timeout_ms)
 {
-    struct mpc_epoch *epoch;
-    QK_TRY(mpc_epoch_start(&epoch, run, &node->epochs->signer, payload));
-
     struct node_epochs *e = node->epochs;
     uint64_t end_ms = qk_mono_ms() + timeout_ms;
-    qk_err err = QK_OK;
     pthread_mutex_lock(&e->lock);
-    struct run *r = enlist(e, epoch);
-    if (r == NULL) {
-        pthread_mutex_unlock(&e->lock);
-        return QK_E_NOMEM;
-    }
-    settle(node, r);
-    /* peers that were quicker sent their prep before this run was known here */
-    if (mpc_epoch_state(r->epoch) == MPC_EPOCH_PREPARED && mpc_epoch_ask(r->epoch) == QK_OK)
-        settle(node, r);
-    for (;;) {
-        r = find(e, run->sid);
+    qk_err err = begin(node, run, payload);
+    while (err == QK_OK) {
+        const struct node_epoch_run *r = node_epochs_find(e, run->sid);
         enum mpc_epoch_state state = r == NULL ? MPC_EPOCH_STOPPED : mpc_epoch_state(r->epoch);
         if (state == MPC_EPOCH_DONE) break;
         if (state == MPC_EPOCH_STOPPED) err = QK_E_IO;
-        if (state == MPC_EPOCH_ABORTED || state == MPC_EPOCH_ABORTING) err = QK_E_MISMATCH;
+        if (ends(state) || state == MPC_EPOCH_ABORTING) err = err == QK_OK ? QK_E_MISMATCH : err;
         if (err != QK_OK) break;
         if (qk_mono_ms() >= end_ms || node_give_up(node)) {
             err = QK_E_TIMEOUT;
@@ -286,6 +281,8 @@ static qk_err commit(struct node *node, const struct mpc_epoch_run *run, struct 
         struct timespec until = soon();
         (void)pthread_cond_timedwait(&e->moved, &e->lock, &until);
     }
+    if (err == QK_OK)
+        node_attempts_review(node); /* what this one overtakes goes with its success */
     pthread_mutex_unlock(&e->lock);
     return err;
 }
@@ -330,14 +327,14 @@ void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame
     struct mpc_envelope env;
     if (mpc_envelope_decode(frame, &env) != QK_OK) return;
     pthread_mutex_lock(&e->lock);
-    struct run *r = find(e, env.sid);
-    if (r == NULL) r = resume(node, env.sid);
+    struct node_epoch_run *r = node_epochs_find(e, env.sid);
+    if (r == NULL) r = node_epochs_take_up(node, env.sid);
     if (r != NULL) {
         qk_err err = mpc_epoch_receive(r->epoch, from, frame);
         if (err != QK_OK) qk_log(QK_WARN, "epoch.frame", QK_F_INT("peer", from), QK_F_ERR(err));
         if (err == QK_E_MALFORMED || err == QK_E_PROOF)
             node_strike(node, from, mpc_epoch_run(r->epoch)->key_id, "epoch");
-        settle(node, r);
+        node_epochs_settle(node, r);
         if (err == QK_E_CORRUPT)
             node_quarantine_enter(node, "a peer holds a vote or abort of ours that is not here: "
                                         "this vault is older than what this node has signed");
@@ -347,20 +344,20 @@ void node_epochs_receive(struct node *node, uint16_t from, struct qk_bytes frame
 
 /* ---- time ---- */
 
-static void tick_run(struct node *node, struct run *r, uint64_t now, bool ask)
+static void tick_run(struct node *node, struct node_epoch_run *r, uint64_t now, bool ask)
 {
     enum mpc_epoch_state state = mpc_epoch_state(r->epoch);
     if (r->ended_ms != 0) return;
     if (ask || now - r->asked_ms >= ASK_MS) {
         r->asked_ms = now;
-        if (mpc_epoch_ask(r->epoch) == QK_OK) settle(node, r);
+        if (mpc_epoch_ask(r->epoch) == QK_OK) node_epochs_settle(node, r);
     }
     if (state == MPC_EPOCH_PREPARED && now - r->started_ms >= GIVE_UP_MS &&
         mpc_epoch_abort(r->epoch) == QK_OK)
-        settle(node, r);
+        node_epochs_settle(node, r);
     if (state == MPC_EPOCH_ABORTING && now - r->started_ms >= FORGET_MS &&
         mpc_epoch_forget(r->epoch) == QK_OK)
-        settle(node, r);
+        node_epochs_settle(node, r);
 }
 
 void node_epochs_tick(struct node *node)
@@ -371,8 +368,13 @@ void node_epochs_tick(struct node *node)
     e->ask_all = false;
     pthread_mutex_lock(&e->lock);
     uint64_t now = qk_mono_ms(); /* under the lock: no run may have ended after `now` */
-    for (struct run **at = &e->list; *at != NULL;) {
-        struct run *r = *at;
+    if (e->review || now - e->reviewed_ms >= ASK_MS) {
+        e->review = false;
+        e->reviewed_ms = now;
+        node_attempts_review(node);
+    }
+    for (struct node_epoch_run **at = &e->list; *at != NULL;) {
+        struct node_epoch_run *r = *at;
         tick_run(node, r, now, ask);
         if (r->ended_ms == 0 || now - r->ended_ms < LINGER_MS || ended.n == SETTLE_MAX) {
             at = &r->next;
@@ -395,7 +397,8 @@ size_t node_epochs_open(struct node *node)
 {
     size_t n = 0;
     pthread_mutex_lock(&node->epochs->lock);
-    for (struct run *r = node->epochs->list; r != NULL; r = r->next) n += r->ended_ms == 0;
+    for (struct node_epoch_run *r = node->epochs->list; r != NULL; r = r->next)
+        n += r->ended_ms == 0;
     pthread_mutex_unlock(&node->epochs->lock);
     return n;
 }
@@ -430,16 +433,28 @@ struct orphans {
     size_t n;
 };
 
+static bool made_by(const struct node_share_info *info, const struct node_epoch_run *r)
+{
+    const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
+    if (run->base + 1 != info->epoch || memcmp(run->key_id, info->key_id, 16) != 0) return false;
+    if (info->named) return memcmp(run->sid, info->sid, 32) == 0;
+    return mpc_epoch_state(r->epoch) != MPC_EPOCH_ABORTED;
+}
+
 static bool note_orphan(void *arg, const struct node_share_info *info)
 {
     struct orphans *o = arg;
     bool known = info->state != NODE_SHARE_PENDING;
-    for (const struct run *r = o->epochs->list; r != NULL && !known; r = r->next) {
-        const struct mpc_epoch_run *run = mpc_epoch_run(r->epoch);
-        known = run->base + 1 == info->epoch && memcmp(run->key_id, info->key_id, 16) == 0;
-    }
+    for (const struct node_epoch_run *r = o->epochs->list; r != NULL && !known; r = r->next)
+        known = made_by(info, r);
     if (!known) o->found[o->n++] = *info;
     return o->n < SETTLE_MAX;
+}
+
+static qk_err destroy_orphan(struct node *node, const struct node_share_info *o)
+{
+    if (!o->named) return node_vault_share_destroy_unnamed(node->vault, o->key_id, o->epoch);
+    return node_vault_share_destroy(node->vault, o->key_id, o->epoch, o->sid);
 }
 
 /* K1: a share whose run was not written before a crash. Nobody was told of it, and it would stand
@@ -453,7 +468,7 @@ static qk_err destroy_orphans(struct node *node)
         for (size_t i = 0; i < o.n; i++) {
             qk_log(QK_WARN, "epoch.orphan", QK_F_HEX("key", o.found[i].key_id, 16),
                 QK_F_INT("epoch", o.found[i].epoch));
-            QK_TRY(node_vault_share_destroy(node->vault, o.found[i].key_id, o.found[i].epoch));
+            QK_TRY(destroy_orphan(node, &o.found[i]));
         }
     } while (o.n == SETTLE_MAX);
     return QK_OK;
@@ -466,9 +481,10 @@ qk_err node_epochs_resume(struct node *node)
     bool all = !s.lost;
     pthread_mutex_lock(&node->epochs->lock);
     for (size_t i = 0; err == QK_OK && i < s.n; i++) {
-        struct run *r = find(node->epochs, s.sid[i]); /* a peer's frame may have been quicker */
-        if (r == NULL) r = resume(node, s.sid[i]);
-        if (r != NULL) settle(node, r);
+        struct node_epoch_run *r =
+            node_epochs_find(node->epochs, s.sid[i]); /* a peer's frame may have been quicker */
+        if (r == NULL) r = node_epochs_take_up(node, s.sid[i]);
+        if (r != NULL) node_epochs_settle(node, r);
         all = all && r != NULL;
     }
     /* Of a run that cannot be read the share may be the one that counts. */

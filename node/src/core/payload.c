@@ -84,7 +84,7 @@ static qk_err name_of(uint64_t kind, struct qk_bytes record, uint8_t id[static 1
     return QK_OK;
 }
 
-qk_err node_payload_store(struct node *node, struct qk_bytes payload)
+qk_err node_payload_store(struct node *node, const uint8_t sid[static 32], struct qk_bytes payload)
 {
     struct qk_unpack u = qk_unpack(payload);
     struct qk_bytes secret, record;
@@ -98,5 +98,5 @@ qk_err node_payload_store(struct node *node, struct qk_bytes payload)
     QK_TRY(qk_unpack_key_bin(&u, "rec", 1, RECORD_MAX, &record));
     QK_TRY(qk_unpack_end(&u));
     QK_TRY(name_of(kind, record, id, &epoch));
-    return node_vault_share_put_pending(node->vault, id, epoch, secret, record, qk_now_ms());
+    return node_vault_share_put_pending(node->vault, id, epoch, sid, secret, record, qk_now_ms());
 }

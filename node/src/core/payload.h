@@ -26,8 +26,9 @@ QK_MUST_USE qk_err node_payload_of_sym(
 QK_MUST_USE qk_err node_payload_of_mac(
     const struct mpc_mac_share *share, const struct mpc_mac_record *rec, struct qk_buf *out);
 
-/** Store it as PENDING under the record's key id (of symmetric and HMAC keys: the version's) and
- *  epoch. */
-QK_MUST_USE qk_err node_payload_store(struct node *node, struct qk_bytes payload);
+/** Store it as PENDING under the record's key id (of symmetric and HMAC keys: the version's), epoch
+ *  and the run that made it. */
+QK_MUST_USE qk_err node_payload_store(
+    struct node *node, const uint8_t sid[static 32], struct qk_bytes payload);
 
 #endif

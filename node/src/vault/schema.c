@@ -3,19 +3,25 @@
 
 enum {
     APPLICATION_ID = 0x716b6d76, /* "qkmv": file(1) and a wrong path show themselves */
-    SCHEMA_VERSION = 3,
+    SCHEMA_VERSION = 4,
 };
+
+/* Several attempts at one epoch of a key can be open: a share is named by the run that made it
+ * (empty: stored before runs were named here), and seq tells in which order they came. */
+#define SHARE_TABLE                                                                                \
+    "CREATE TABLE share(seq INTEGER PRIMARY KEY,"                                                  \
+    " key_id BLOB NOT NULL CHECK(length(key_id) = 16), epoch INTEGER NOT NULL,"                    \
+    " sid BLOB NOT NULL CHECK(length(sid) IN (0, 32)),"                                            \
+    " state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3),"                                        \
+    " sealed BLOB NOT NULL, record BLOB NOT NULL, created_ms INTEGER NOT NULL,"                    \
+    " UNIQUE(key_id, epoch, sid)) STRICT;"                                                         \
+    "CREATE UNIQUE INDEX share_active ON share(key_id) WHERE state = 2;"
 
 static const char TABLES[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, num INTEGER, value BLOB) STRICT, WITHOUT ROWID;"
     "CREATE TABLE counter(name BLOB PRIMARY KEY, value INTEGER NOT NULL CHECK(value >= 0))"
     " STRICT, WITHOUT ROWID;"
-    "CREATE TABLE note(name BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT;"
-    "CREATE TABLE share(key_id BLOB NOT NULL CHECK(length(key_id) = 16),"
-    " epoch INTEGER NOT NULL, state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3),"
-    " sealed BLOB NOT NULL, record BLOB NOT NULL, created_ms INTEGER NOT NULL,"
-    " PRIMARY KEY(key_id, epoch)) STRICT;"
-    "CREATE UNIQUE INDEX share_active ON share(key_id) WHERE state = 2;"
+    "CREATE TABLE note(name BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT;" SHARE_TABLE
     "CREATE TABLE run(sid BLOB PRIMARY KEY CHECK(length(sid) = 32), sealed BLOB NOT NULL,"
     " changed_ms INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,"
     " key_id BLOB NOT NULL DEFAULT x'') STRICT;"
@@ -92,6 +98,12 @@ static const char *const UPGRADES[SCHEMA_VERSION] = {
           "CREATE INDEX run_open ON run(changed_ms, sid) WHERE settled = 0;"
           "CREATE INDEX run_key ON run(key_id);"
           "PRAGMA user_version = 3",
+    [3] = "ALTER TABLE share RENAME TO share_3; DROP INDEX share_active;" SHARE_TABLE
+          "INSERT INTO share(key_id, epoch, sid, state, sealed, record, created_ms)"
+          " SELECT key_id, epoch, x'', state, sealed, record, created_ms FROM share_3"
+          " ORDER BY rowid;"
+          "DROP TABLE share_3;"
+          "PRAGMA user_version = 4",
 };
 
 static qk_err upgrade(struct node_vault *v, int64_t from)

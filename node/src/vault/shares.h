@@ -1,9 +1,10 @@
 /** Key shares and the states of epoch runs (protocols/90 sections 3 and 4).
  *
- *  A key may have several epochs on disk at once: one PENDING (stored, prep given), at most one
- *  ACTIVE (used), RETIRED ones (the base after the switch at t votes, kept until DONE). A share is
- *  sealed for (key, epoch, our id) and the exact record bytes stored beside it: exchanging blobs,
- *  records or rows makes the load fail with QK_E_CORRUPT.
+ *  A key may have several epochs on disk at once: PENDING ones (stored, prep given), at most one
+ *  ACTIVE (used), RETIRED ones (the base after the switch at t votes, kept until DONE). Of an epoch
+ *  there may be several, by several attempts to make it: (key, epoch, sid of the run) names one. A
+ *  share is sealed for (key, epoch, our id) and the exact record bytes stored beside it: exchanging
+ * blobs, records or rows makes the load fail with QK_E_CORRUPT.
  */
 #ifndef NODE_VAULT_SHARES_H
 #define NODE_VAULT_SHARES_H
@@ -24,7 +25,10 @@ enum {
 
 struct node_share_info {
     uint8_t key_id[16];
-    uint32_t epoch; /* e_net */
+    uint32_t epoch;  /* e_net */
+    uint8_t sid[32]; /* of the run that made it */
+    bool named;      /* false: from before shares had the names of their runs; sid is zeros */
+    uint64_t seq;    /* of those that are here at the same time, the later one has the higher */
     enum node_share_state state;
     uint64_t created_ms;
 };
@@ -36,16 +40,20 @@ struct node_share_info {
  *  record  the public key record of that epoch, 1..NODE_SHARE_RECORD_MAX bytes
  *
  *  Returns  QK_OK          stored now, or the same share and record were stored before
- *           QK_E_CONFLICT  (key, epoch) holds another share or record
+ *           QK_E_CONFLICT  (key, epoch, sid) holds another share or record
  *           QK_E_IO, QK_E_CORRUPT  nothing may be promised; the row is removed again if possible
  */
 QK_MUST_USE qk_err node_vault_share_put_pending(struct node_vault *vault,
-    const uint8_t key_id[static 16], uint32_t epoch, struct qk_bytes secret, struct qk_bytes record,
-    uint64_t now_ms);
+    const uint8_t key_id[static 16], uint32_t epoch, const uint8_t sid[static 32],
+    struct qk_bytes secret, struct qk_bytes record, uint64_t now_ms);
 
-/** Make epoch the ACTIVE one; the one before becomes RETIRED. Idempotent. QK_E_NOT_FOUND. */
-QK_MUST_USE qk_err node_vault_share_activate(
-    struct node_vault *vault, const uint8_t key_id[static 16], uint32_t epoch);
+/** Make this one ACTIVE (or the one without a name, if there is none with this); the one before
+ *  becomes RETIRED. Idempotent. QK_E_NOT_FOUND. */
+QK_MUST_USE qk_err node_vault_share_activate(struct node_vault *vault,
+    const uint8_t key_id[static 16], uint32_t epoch, const uint8_t sid[static 32]);
+/** Name the PENDING share of this epoch that has no name, if there is one. */
+QK_MUST_USE qk_err node_vault_share_name(struct node_vault *vault, const uint8_t key_id[static 16],
+    uint32_t epoch, const uint8_t sid[static 32]);
 
 /** Open the ACTIVE share of a key.
  *
@@ -56,15 +64,19 @@ QK_MUST_USE qk_err node_vault_share_activate(
  */
 QK_MUST_USE qk_err node_vault_share_load(struct node_vault *vault, const uint8_t key_id[static 16],
     uint32_t *epoch, struct qk_buf *secret, struct qk_buf *record);
-/** The same for one epoch, whatever its state; state may be NULL. */
+/** The same for one epoch, whatever its state; of several the latest. state may be NULL. */
 QK_MUST_USE qk_err node_vault_share_load_epoch(struct node_vault *vault,
     const uint8_t key_id[static 16], uint32_t epoch, enum node_share_state *state,
     struct qk_buf *secret, struct qk_buf *record);
 
-/** Destroy the share of one epoch, its OT setups included: deleted with secure_delete, then the
- *  log is checkpointed and truncated, so neither file holds the sealed bytes any more (check B-6).
- *  Idempotent: nothing there is QK_OK. Repeating after a crash completes it (K9, K11). */
-QK_MUST_USE qk_err node_vault_share_destroy(
+/** Destroy the share that one run made, and with the last one of an epoch its OT setups: deleted
+ * with secure_delete, then the log is checkpointed and truncated, so neither file holds the sealed
+ * bytes any more (check B-6). Idempotent: nothing there is QK_OK. Repeating after a crash completes
+ * it (K9, K11). */
+QK_MUST_USE qk_err node_vault_share_destroy(struct node_vault *vault,
+    const uint8_t key_id[static 16], uint32_t epoch, const uint8_t sid[static 32]);
+/** The same for one without a name. */
+QK_MUST_USE qk_err node_vault_share_destroy_unnamed(
     struct node_vault *vault, const uint8_t key_id[static 16], uint32_t epoch);
 /** The same for every epoch below epoch (rule 6: DONE destroys all earlier ones). */
 QK_MUST_USE qk_err node_vault_share_destroy_before(
@@ -76,8 +88,8 @@ QK_MUST_USE qk_err node_vault_share_destroy_all(
 QK_MUST_USE qk_err node_vault_share_destroy_keys(
     struct node_vault *vault, const uint8_t (*key_ids)[16], size_t n);
 
-/** Call each for the epochs of key_id (NULL: of all keys), ascending by key and epoch, until it
- *  returns false. */
+/** Call each for the epochs of key_id (NULL: of all keys), ascending by key, epoch and seq, until
+ *  it returns false. */
 QK_MUST_USE qk_err node_vault_share_list(struct node_vault *vault, const uint8_t *key_id,
     bool (*each)(void *arg, const struct node_share_info *info), void *arg);
 /** Number of stored shares. */

@@ -271,9 +271,9 @@ static int vault_and_audit(struct vaultbox *box)
     (void)snprintf(path, sizeof path, "%s/audit.log", box->dir);
     const struct node_audit_options o = {path, NODE_AUDIT_SYNC_ALL, 500};
     STEP(10, vaultbox_open(box, true) == QK_OK);
-    const uint8_t key[16] = {1};
+    const uint8_t key[16] = {1}, sid[32] = {2};
     STEP(11, node_vault_share_put_pending(
-                 box->vault, key, 1, qk_str("share"), qk_str("record"), 1) == QK_OK);
+                 box->vault, key, 1, sid, qk_str("share"), qk_str("record"), 1) == QK_OK);
     STEP(12, node_vault_counter_add(box->vault, "c", 1, &n) == QK_OK);
     STEP(13, node_vault_share_destroy_all(box->vault, key) == QK_OK);
     vaultbox_close(box);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include "mpc/sym_gen.h"
 #include "qktest/qktest.h"
+#include "nodeleft.h"
 #include "nodesym.h"
 #include "qk/clock.h"
 #include "vault/records.h"
@@ -294,6 +295,31 @@ QK_TEST(sym_end, S_21_imported_material_goes_and_comes_back_as_what_it_was)
     opens(&s, &v, "imported again, mode V");
     cr_assert(ns_round_trip(&s.s, s.key, context, false));
     cr_assert(ns_round_trip(&s.s, s.key, context, true));
+    tear_down(&s);
+}
+
+/* B-8: a repeated import that one node alone has begun to commit, and then aborted: there will be
+ * no certificate of abortion, and the share is an attempt at the same epoch as the next import's.
+ */
+QK_TEST(sym_end, B_8_material_is_imported_again_although_one_node_holds_an_attempt_it_gave_up)
+{
+    struct scene s;
+    uint8_t id[16];
+    struct node_share_info left[NL_SHARES_MAX];
+    QK_AUTO_BUF f = QK_BUF(MPC_SYM_BLOB_MAX);
+    set_up(&s);
+    create_external(&s);
+    imported(&s, 0x11, NEVER);
+    cr_assert_eq(ns_encrypt(&s.s, s.key, context, "kept", all, false, &f), MPC_SYM_DONE);
+    nd_do(&s.d, "TrentService.DeleteImportedKeyMaterial", s.body);
+    qk_assert_ok(mpc_sym_version_id(id, key_record(&s)->key.key_id, 1));
+    nl_leave(&s.box, id, 1, 9, (enum nl_left[]){[NODE] = NL_GIVEN_UP, [3] = NL_NOTHING});
+    imported(&s, 0x11, NEVER);
+    cr_assert(ns_channel(&s.s, NODE));
+    opens(&s, &f, "B-8: imported again");
+    cr_assert_eq(nodebox_stop(&s.box, NODE, SIGTERM), 0);
+    cr_assert_eq(nl_shares(&s.box, NODE, id, left), 1, "B-8: what was given up is still here");
+    cr_assert(left[0].epoch == 2 && left[0].state == NODE_SHARE_ACTIVE);
     tear_down(&s);
 }
 

@@ -34,9 +34,9 @@ static void copy_version(struct bench *b, uint32_t ver)
 {
     uint8_t id[16];
     qk_assert_ok(mpc_sym_version_id(id, b->rec.key_id, ver));
-    qk_assert_ok(node_vault_share_put_pending(b->node->vault, id, b->rec.e_net,
+    qk_assert_ok(node_vault_share_put_pending(b->node->vault, id, b->rec.e_net, b->rec.sid,
         qk_buf_view(&b->secret), qk_buf_view(pkrec(b, ver)), qk_now_ms()));
-    qk_assert_ok(node_vault_share_activate(b->node->vault, id, b->rec.e_net));
+    qk_assert_ok(node_vault_share_activate(b->node->vault, id, b->rec.e_net, b->rec.sid));
 }
 
 static void set_up(struct bench *b)

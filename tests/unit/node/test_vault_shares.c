@@ -11,6 +11,7 @@
 enum { SHARE_LEN = 2000, RECORD_LEN = 120 };
 
 static const uint8_t KEY[16] = {0xaa, 1, 2, 3};
+static const uint8_t SID[32] = {0xcc, 1, 2, 3};
 static const uint8_t OTHER[16] = {0xbb, 1, 2, 3};
 
 struct share {
@@ -30,7 +31,7 @@ static qk_err put(struct vaultbox *box, const uint8_t *key, uint32_t epoch, uint
 {
     struct share s = share_of(seed);
     return node_vault_share_put_pending(
-        box->vault, key, epoch, QK_BYTES(s.secret), QK_BYTES(s.record), 1000 + epoch);
+        box->vault, key, epoch, SID, QK_BYTES(s.secret), QK_BYTES(s.record), 1000 + epoch);
 }
 
 static qk_err load_epoch(struct vaultbox *box, const uint8_t *key, uint32_t epoch)
@@ -57,7 +58,7 @@ QK_TEST(vault_shares, gives_back_what_was_put)
     QK_AUTO_BUF record = QK_BUF(NODE_SHARE_RECORD_MAX);
     uint32_t epoch = 0;
     qk_assert_err(node_vault_share_load(box.vault, KEY, &epoch, &secret, &record), QK_E_NOT_FOUND);
-    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID));
     vaultbox_close(&box);
     cr_assert_eq(vaultbox_open(&box, false), QK_OK);
     qk_assert_ok(node_vault_share_load(box.vault, KEY, &epoch, &secret, &record));
@@ -75,21 +76,21 @@ QK_TEST(vault_shares, K7_switching_keeps_the_base_and_can_go_back)
     uint32_t epoch;
     start(&box);
     qk_assert_ok(put(&box, KEY, 1, 1));
-    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID));
     qk_assert_ok(put(&box, KEY, 2, 2));
     QK_AUTO_BUF secret = QK_BUF_SECRET(NODE_SHARE_MAX);
     qk_assert_ok(node_vault_share_load_epoch(box.vault, KEY, 2, &state, &secret, NULL));
     cr_assert_eq(state, NODE_SHARE_PENDING);
-    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 2));
-    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 2));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 2, SID));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 2, SID));
     qk_assert_ok(node_vault_share_load(box.vault, KEY, &epoch, &secret, NULL));
     cr_assert_eq(epoch, 2);
     qk_assert_ok(node_vault_share_load_epoch(box.vault, KEY, 1, &state, &secret, NULL));
     cr_assert_eq(state, NODE_SHARE_RETIRED);
-    qk_assert_err(node_vault_share_activate(box.vault, KEY, 3), QK_E_NOT_FOUND);
+    qk_assert_err(node_vault_share_activate(box.vault, KEY, 3, SID), QK_E_NOT_FOUND);
     qk_assert_ok(node_vault_share_load(box.vault, KEY, &epoch, &secret, NULL));
     cr_assert_eq(epoch, 2, "a failed switch switched");
-    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID));
     qk_assert_ok(node_vault_share_load(box.vault, KEY, &epoch, &secret, NULL));
     cr_assert_eq(epoch, 1);
     vaultbox_end(&box);
@@ -249,13 +250,13 @@ static void destroys(enum destroy_how how)
 
     cr_assert_eq(vaultbox_open(&box, false), QK_OK);
     cr_assert(any_piece_left(&box, &gone), "the test looks for the wrong thing");
-    if (how == ONE) qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1));
+    if (how == ONE) qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID));
     if (how == BEFORE) qk_assert_ok(node_vault_share_destroy_before(box.vault, KEY, 3));
     if (how == ALL) qk_assert_ok(node_vault_share_destroy_all(box.vault, KEY));
     cr_expect(!any_piece_left(&box, &gone), "B-6: the share is still on disk (%d)", (int)how);
     cr_expect(!any_piece_left(&box, &setup), "B-6: its setup is still on disk (%d)", (int)how);
     cr_expect(any_piece_left(&box, &kept));
-    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1)); /* idempotent */
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID)); /* idempotent */
     qk_assert_err(load_epoch(&box, KEY, 1), QK_E_NOT_FOUND);
     qk_assert_err(load_epoch(&box, KEY, 2), how == ONE ? QK_OK : QK_E_NOT_FOUND);
     qk_assert_err(load_epoch(&box, KEY, 3), how == ALL ? QK_E_NOT_FOUND : QK_OK);
@@ -285,7 +286,7 @@ QK_TEST(vault_shares, B_6_the_log_is_cut_too)
     vaultbox_copy(box.wal, copy.wal);
     vaultbox_blob(&copy, "SELECT sealed FROM share", &gone);
     cr_assert(any_piece_left(&box, &gone), "the test looks for the wrong thing");
-    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1));
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID));
     cr_expect(!any_piece_left(&box, &gone), "B-6: the log still holds the share");
     vaultbox_end(&box);
 }
@@ -323,7 +324,7 @@ QK_TEST(vault_shares, B_6_a_destruction_cut_short_ends_at_the_next_start)
         box.vfs = "bad";
         if (vaultbox_open(&box, false) != QK_OK) _exit(1);
         badvfs.fail_sync_after = badvfs.syncs + 1; /* the commit is synced, the checkpoint not */
-        (void)!node_vault_share_destroy(box.vault, KEY, 1);
+        (void)!node_vault_share_destroy(box.vault, KEY, 1, SID);
         (void)kill(getpid(), SIGKILL);
     }
     (void)waitpid(pid, &status, 0);
@@ -373,11 +374,126 @@ static void *work(void *arg)
     struct job *j = arg;
     for (uint32_t e = 1; e <= 10 && j->err == QK_OK; e++) {
         j->err = put(j->box, j->key, e, (uint8_t)e);
-        if (j->err == QK_OK) j->err = node_vault_share_activate(j->box->vault, j->key, e);
+        if (j->err == QK_OK) j->err = node_vault_share_activate(j->box->vault, j->key, e, SID);
         if (j->err == QK_OK) j->err = load_epoch(j->box, j->key, e);
         if (j->err == QK_OK) j->err = node_vault_share_destroy_before(j->box->vault, j->key, e);
     }
     return NULL;
+}
+
+/* ---- several attempts at one epoch ---- */
+
+static const uint8_t SID2[32] = {0xdd, 1, 2, 3};
+
+static qk_err put_of(struct vaultbox *box, const uint8_t sid[static 32], uint8_t seed)
+{
+    struct share s = share_of(seed);
+    return node_vault_share_put_pending(
+        box->vault, KEY, 1, sid, QK_BYTES(s.secret), QK_BYTES(s.record), 1000);
+}
+
+struct listed {
+    struct node_share_info info[4];
+    size_t n;
+};
+
+static bool list_one(void *arg, const struct node_share_info *info)
+{
+    struct listed *l = arg;
+    l->info[l->n++] = *info;
+    return l->n < QK_COUNT(l->info);
+}
+
+static struct listed list(struct vaultbox *box)
+{
+    struct listed l = {.n = 0};
+    qk_assert_ok(node_vault_share_list(box->vault, KEY, list_one, &l));
+    return l;
+}
+
+static bool active_is(struct vaultbox *box, uint8_t seed)
+{
+    struct share want = share_of(seed);
+    QK_AUTO_BUF secret = QK_BUF_SECRET(NODE_SHARE_MAX);
+    return node_vault_share_load(box->vault, KEY, NULL, &secret, NULL) == QK_OK &&
+           qk_bytes_eq(qk_buf_view(&secret), QK_BYTES(want.secret));
+}
+
+QK_TEST(vault_shares, B_8_attempts_at_one_epoch_stand_side_by_side_in_their_order)
+{
+    struct vaultbox box;
+    start(&box);
+    qk_assert_ok(put_of(&box, SID2, 2));
+    qk_assert_ok(put_of(&box, SID, 1));
+    qk_assert_err(put_of(&box, SID, 2), QK_E_CONFLICT);
+    vaultbox_close(&box);
+    cr_assert_eq(vaultbox_open(&box, false), QK_OK);
+    struct listed l = list(&box);
+    cr_assert_eq(l.n, 2);
+    cr_assert_arr_eq(l.info[0].sid, SID2, 32, "B-8");
+    cr_assert_arr_eq(l.info[1].sid, SID, 32, "B-8");
+    cr_assert(l.info[0].named && l.info[0].seq < l.info[1].seq, "B-8");
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID2));
+    cr_assert(active_is(&box, 2));
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID));
+    cr_assert(active_is(&box, 2), "B-8: another attempt's share went");
+    cr_assert_eq(list(&box).n, 1);
+    vaultbox_end(&box);
+}
+
+QK_TEST(vault_shares, setups_of_an_epoch_stay_while_one_of_its_shares_does)
+{
+    struct vaultbox box;
+    struct node_setup info = {.id = {5}, .epoch = 1, .peer = 2, .cls = 1};
+    memcpy(info.key_id, KEY, 16);
+    start(&box);
+    qk_assert_ok(put_of(&box, SID, 1));
+    qk_assert_ok(put_of(&box, SID2, 2));
+    qk_assert_ok(node_vault_setup_put(box.vault, &info, qk_str("a setup")));
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID));
+    qk_assert_ok(node_vault_setup_load(box.vault, info.id, NULL, NULL));
+    qk_assert_ok(node_vault_share_destroy(box.vault, KEY, 1, SID2));
+    qk_assert_err(node_vault_setup_load(box.vault, info.id, NULL, NULL), QK_E_NOT_FOUND);
+    vaultbox_end(&box);
+}
+
+/* Schema 3: a share was named by key and epoch alone. */
+static void make_old(struct vaultbox *box)
+{
+    vaultbox_close(box);
+    vaultbox_sql(box,
+        "ALTER TABLE share RENAME TO share_new; DROP INDEX share_active;"
+        "CREATE TABLE share(key_id BLOB NOT NULL CHECK(length(key_id) = 16),"
+        " epoch INTEGER NOT NULL, state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3),"
+        " sealed BLOB NOT NULL, record BLOB NOT NULL, created_ms INTEGER NOT NULL,"
+        " PRIMARY KEY(key_id, epoch)) STRICT;"
+        "CREATE UNIQUE INDEX share_active ON share(key_id) WHERE state = 2;"
+        "INSERT INTO share SELECT key_id, epoch, state, sealed, record, created_ms FROM share_new;"
+        "DROP TABLE share_new; PRAGMA user_version = 3");
+    cr_assert_eq(vaultbox_open(box, false), QK_OK, "%s", box->why);
+}
+
+QK_TEST(vault_shares, those_of_the_schema_before_are_taken_over_without_a_name)
+{
+    struct vaultbox box;
+    start(&box);
+    qk_assert_ok(put(&box, KEY, 1, 1));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID));
+    qk_assert_ok(put(&box, KEY, 2, 2));
+    make_old(&box);
+    cr_assert(active_is(&box, 1));
+    struct listed l = list(&box);
+    cr_assert(l.n == 2 && !l.info[0].named && !l.info[1].named);
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 1, SID)); /* repeated after a crash */
+    qk_assert_ok(node_vault_share_name(box.vault, KEY, 1, SID2));
+    qk_assert_ok(node_vault_share_name(box.vault, KEY, 2, SID));
+    l = list(&box);
+    cr_assert_not(l.info[0].named, "it is ACTIVE: whose it is does not matter any more");
+    cr_assert_arr_eq(l.info[1].sid, SID, 32);
+    qk_assert_ok(node_vault_share_destroy_unnamed(box.vault, KEY, 1));
+    qk_assert_ok(node_vault_share_activate(box.vault, KEY, 2, SID));
+    cr_assert(active_is(&box, 2));
+    vaultbox_end(&box);
 }
 
 QK_TEST(vault_shares, threads_share_one_vault)
