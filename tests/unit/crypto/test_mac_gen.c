@@ -137,6 +137,65 @@ QK_TEST(mac_gen, two_keys_have_nothing_in_common)
     qkt_mac_free(b);
 }
 
+/* ---- M-8: another circuit is another run ---- */
+
+static void spy_run(struct qkt_mac *w, const struct mpc_mac_gen_step *step, size_t ix)
+{
+    uint8_t *out = w->ctx;
+    if (strcmp(step->what, "mac-derive") != 0 || ix != 0) return;
+    memcpy(out, w->gen[ix]->sid, 32);
+    memcpy(out + 32, w->gen[ix]->outputs->run, 32);
+}
+
+/* The same randomness everywhere, so the same sid and the same link secrets: only the hash of the
+ * statement keeps two circuits from one seed. */
+QK_TEST(mac_gen, M_8_the_statement_of_a_derivation_binds_its_circuit)
+{
+    uint8_t seen[8][64];
+    size_t n = 0;
+    for (unsigned alg = MPC_MAC_224; alg <= MPC_MAC_512; alg++)
+        for (unsigned profile = MPC_MAC_N; profile <= MPC_MAC_S; profile += MPC_MAC_S - MPC_MAC_N) {
+            struct mpc_mac_spec spec = spec_of(alg, profile);
+            struct qkt_mac *w = qkt_mac_new(80, three, 3, &spec);
+            w->meddle = spy_run;
+            w->ctx = seen[n];
+            cr_assert(qkt_mac_make(w));
+            qkt_mac_free(w);
+            cr_assert_eq(memcmp(seen[n], seen[0], 32), 0, "the sid is another");
+            for (size_t i = 0; i < n; i++) cr_assert_neq(memcmp(seen[n] + 32, seen[i] + 32, 32), 0);
+            n++;
+        }
+    cr_assert_eq(n, 8);
+}
+
+struct runs {
+    uint8_t id[8][32];
+    size_t n;
+};
+
+static void note_run(struct qkt_mac *w, const struct mpc_mac_gen_step *step, size_t ix)
+{
+    struct runs *r = w->ctx;
+    (void)ix;
+    if (step->g1) memcpy(r->id[r->n++], mpc_mac_g1_run(step->g1), 32);
+}
+
+/* In profile S two runs of the self-test differ in the secret alone: on one seed they would give
+ * both labels of its wires. */
+QK_TEST(mac_gen, M_8_no_two_runs_of_a_generation_share_a_seed)
+{
+    struct mpc_mac_spec spec = spec_of(MPC_MAC_256, MPC_MAC_S);
+    struct qkt_mac *w = qkt_mac_new(81, three, 3, &spec);
+    struct runs r = {.n = 0};
+    w->meddle = note_run;
+    w->ctx = &r;
+    cr_assert(qkt_mac_make(w));
+    cr_assert_eq(r.n, 7);
+    for (size_t i = 0; i < r.n; i++)
+        for (size_t j = 0; j < i; j++) cr_assert_neq(memcmp(r.id[i], r.id[j], 32), 0);
+    qkt_mac_free(w);
+}
+
 /* ---- M-28, network: one node's pieces are worth nothing ---- */
 
 QK_TEST(mac_gen, M_28_all_pieces_of_one_node_do_not_give_ost)

@@ -118,6 +118,9 @@ QK_TEST(mac_gen_hostile, M_14_what_E_says_of_its_outputs_is_checked)
         {"G2: ist to a node outside", ROLE_G2, ROLE_OUT, 2, "ist", 1, 'N', "M-14"},
         {"G2: y to a node outside", ROLE_G2, ROLE_OUT, 2, "y", 1, 'N', "M-14"},
         {"another run", ROLE_G1, N_ROLES, 1, "run", 1, 'N', "M-14"},
+        {"another run to one", ROLE_OUT, ROLE_G2, 1, "run", 1, 'N', "M-14"},
+        {"echo of round 1", ROLE_OUT, N_ROLES, 2, "echo1", 1, 'N', "C-9"},
+        {"echo of round 3", ROLE_G2, N_ROLES, 4, "echo3", 1, 'N', "C-9"},
     };
     for (size_t i = 0; i < QK_COUNT(lies); i++) play(&lies[i], "mac-pieces", MPC_MAC_N, 200 + i);
 }

@@ -365,6 +365,10 @@ QK_TEST(mac_import, only_the_same_key_matches_the_record)
             qk_assert_ok(mpc_mac_import_matches(&again[i], &rec));
             qk_assert_err(mpc_mac_import_matches(&other[i], &rec), QK_E_MISMATCH);
         }
+        struct mpc_mac_part mixed = other[2]; /* says the same st, but has another ist */
+        memcpy(mixed.st, again[2].st, sizeof mixed.st);
+        if (profile == MPC_MAC_N)
+            qk_assert_err(mpc_mac_import_matches(&mixed, &rec), QK_E_MISMATCH);
         again[0].share.self = 3;
         qk_assert_err(mpc_mac_import_matches(&again[0], &rec), QK_E_MISMATCH);
         again[1].share.alg = MPC_MAC_224;
