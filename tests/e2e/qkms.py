@@ -38,6 +38,21 @@ def new_symmetric(kms, modes=None, **more):
     return kms.create_key(**more)["KeyMetadata"]["Arn"]
 
 
+def new_mac(kms, bits=256, profile=None, **more):
+    """An HMAC key: of profile N, or S when profile is "strict" (docs/hmac.md)."""
+    if profile:
+        more["Tags"] = [{"TagKey": "qkms:mac-profile", "TagValue": profile}]
+    return kms.create_key(KeySpec=f"HMAC_{bits}", KeyUsage="GENERATE_VERIFY_MAC", **more)["KeyMetadata"]["Arn"]
+
+
+def mac(kms, key, message, bits=256):
+    return kms.generate_mac(KeyId=key, Message=message, MacAlgorithm=f"HMAC_SHA_{bits}")["Mac"]
+
+
+def verifies(kms, key, message, tag, bits=256):
+    return kms.verify_mac(KeyId=key, Message=message, Mac=tag, MacAlgorithm=f"HMAC_SHA_{bits}")["MacValid"]
+
+
 def sign(kms, key, message, algorithm="ECDSA_SHA_256"):
     return kms.sign(KeyId=key, Message=message, MessageType="RAW",
                     SigningAlgorithm=algorithm)["Signature"]
