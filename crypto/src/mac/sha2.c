@@ -166,16 +166,21 @@ uint64_t mac_sha2_word(unsigned alg, const uint8_t *p, unsigned w)
 
 /* ---- padding ---- */
 
+static size_t block_len(unsigned alg)
+{
+    return alg <= MPC_MAC_256 ? SHA256_CBLOCK : SHA512_CBLOCK;
+}
+
 /* The length field has two words; 80 takes a byte. */
 unsigned mac_sha2_blocks(unsigned alg, size_t message_len)
 {
-    size_t block = mpc_mac_block_len(alg);
+    size_t block = block_len(alg);
     return (unsigned)((message_len + 1 + block / 8 + block - 1) / block);
 }
 
 void mac_sha2_block(unsigned alg, struct qk_bytes message, unsigned i, uint8_t *out)
 {
-    size_t block = mpc_mac_block_len(alg), from = i * block;
+    size_t block = block_len(alg), from = i * block;
     memset(out, 0, block);
     if (from < message.len) {
         size_t left = message.len - from;
