@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include "qk/rng.h"
 
+enum { SEND_TRIES = 5 };
+
 static void must(bool ok, int line, const char *what)
 {
     if (ok) return;
@@ -77,29 +79,39 @@ static void deal(struct nd *d, const char *key_id, struct qk_bytes material,
     free(part);
 }
 
-qk_err nm_import(struct nd *d, const char *key_id, struct qk_bytes material)
+struct nd_op *nm_import_op(struct nd *d, const char *key_id, struct qk_bytes material, uint16_t odd,
+    struct qk_bytes odd_material)
 {
     char body[320];
-    struct qk_buf parts[NB_NODES_MAX];
+    struct qk_buf parts[NB_NODES_MAX], odd_parts[NB_NODES_MAX];
     (void)snprintf(body, sizeof body,
         "{\"KeyId\":\"%s\",\"ImportToken\":\"AAAA\",\"EncryptedKeyMaterial\":\"AAAA\","
         "\"ExpirationModel\":\"KEY_MATERIAL_DOES_NOT_EXPIRE\"}",
         key_id);
-    ND_AUTO_OP *op = nd_op(d, "TrentService.ImportKeyMaterial", body, d->all);
+    struct nd_op *op = nd_op(d, "TrentService.ImportKeyMaterial", body, d->all);
     deal(d, key_id, material, parts);
+    deal(d, key_id, odd_material, odd_parts);
     for (uint16_t id = 1; id <= d->box->n; id++) {
         QK_AUTO_BUF bytes = QK_BUF(WIRE_CALL_MAX);
-        op->call.parts = qk_buf_view(&parts[id - 1]);
+        op->call.parts = qk_buf_view(id == odd ? &odd_parts[id - 1] : &parts[id - 1]);
         wire_call_encode(&bytes, &op->call);
         nb_start(d->box->client[id], qk_buf_view(&bytes), ND_CALL_MS, &op->answer[id]);
     }
-    bool ok = true;
     for (uint16_t id = 1; id <= d->box->n; id++) {
         nb_wait(&op->answer[id]);
-        ok = ok && op->answer[id].err == QK_OK && op->answer[id].a.status == WIRE_ANSWER_OK;
         qk_buf_free(&parts[id - 1]);
+        qk_buf_free(&odd_parts[id - 1]);
     }
     op->call.parts = qk_bytes(NULL, 0);
+    return op;
+}
+
+qk_err nm_import(struct nd *d, const char *key_id, struct qk_bytes material)
+{
+    bool ok = true;
+    ND_AUTO_OP *op = nm_import_op(d, key_id, material, 0, material);
+    for (uint16_t id = 1; id <= d->box->n; id++)
+        ok = ok && op->answer[id].err == QK_OK && op->answer[id].a.status == WIRE_ANSWER_OK;
     if (ok) nd_keep(d, op);
     if (!ok) nd_show(op);
     return ok ? QK_OK : QK_E_STATE;
@@ -159,9 +171,10 @@ struct nd_op *nm_op(struct nd *d, const char *target, const char *key_id, struct
     return op;
 }
 
+/* As the coordinator does: a link that has just come up may have no secret yet. */
 void nm_send(struct nd *d, struct nd_op *op)
 {
-    (void)nd_send(d, op);
+    for (int tries = 0; tries < SEND_TRIES && !nd_send(d, op); tries++) nodebox_sleep_ms(200);
 }
 
 qk_err nm_combine(struct nd *d, const char *key_id, struct nd_op *op,

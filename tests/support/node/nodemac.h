@@ -18,15 +18,19 @@ void nm_op_mid(struct nd_op *op);
 /** CreateKey of this spec, "HMAC_256", with tag qkms:mac-profile = strict or none. */
 void nm_create_key(struct nd *d, const char *spec, bool strict, char id[static KMS_UUID_LEN + 1]);
 /** Create a key of origin EXTERNAL and import this material; QK_OK, or QK_E_STATE if a node did not
- *  say OK: its answers are printed. */
+ *  say OK: the answers are printed. */
 qk_err nm_import_key(struct nd *d, const char *spec, bool strict, struct qk_bytes material,
     char id[static KMS_UUID_LEN + 1]);
 /** Import (again). */
 qk_err nm_import(struct nd *d, const char *key_id, struct qk_bytes material);
 
+/** ImportKeyMaterial, sent and answered; node odd (0: none) gets its part of other material. */
+struct nd_op *nm_import_op(struct nd *d, const char *key_id, struct qk_bytes material, uint16_t odd,
+    struct qk_bytes odd_material);
+
 /** The key's public record by the stored VERSION record. */
 void nm_record(struct nd *d, const char *key_id, struct mpc_mac_record *out);
-/** Send op to the three at once and wait; records are attached where asked for. */
+/** Send op to the three at once and wait, again while one of them does not say OK, a few times. */
 void nm_send(struct nd *d, struct nd_op *op);
 /** What the combiner makes of op's answers. QK_E_STATE: one of them is not OK. tag: 64 bytes. */
 qk_err nm_combine(struct nd *d, const char *key_id, struct nd_op *op,
