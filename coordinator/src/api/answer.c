@@ -154,6 +154,21 @@ static qk_err answer_evaluated(struct coord_op *op, struct qk_buf *body, struct 
     return QK_OK;
 }
 
+/* ---- HMAC keys ---- */
+
+static qk_err answer_mac(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
+{
+    const struct kms_key *key = &op->decision.key->key;
+    if (op->req.op == KMS_OP_VERIFY_MAC) {
+        if (!op->mac.valid) return kms_fault_bad_mac(fault);
+        kms_answer_mac_valid(key, body);
+        return QK_OK;
+    }
+    if (op->mac.tag_len != key->spec->digest_len) return kms_fault_internal(fault, QK_E_STATE);
+    kms_answer_mac(key, qk_bytes(op->mac.tag, op->mac.tag_len), body);
+    return QK_OK;
+}
+
 /* ---- import ---- */
 
 static qk_err answer_parameters(struct coord_op *op, struct qk_buf *body, struct kms_fault *fault)
@@ -187,6 +202,7 @@ static bool tells_secret(const struct coord_op *op)
     case KMS_OP_DECRYPT:
     case KMS_OP_GENERATE_DATA_KEY:
     case KMS_OP_GENERATE_DATA_KEY_PAIR:
+    case KMS_OP_GENERATE_MAC:
     case KMS_OP_GENERATE_RANDOM:
         return true;
     default:
@@ -226,6 +242,9 @@ static qk_err answer(struct coord_op *op, const struct coord_about *about, struc
     case KMS_OP_GENERATE_DATA_KEY_PAIR:
     case KMS_OP_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT:
         return answer_evaluated(op, body, fault);
+    case KMS_OP_GENERATE_MAC:
+    case KMS_OP_VERIFY_MAC:
+        return answer_mac(op, body, fault);
     case KMS_OP_GET_PARAMETERS_FOR_IMPORT:
         return answer_parameters(op, body, fault);
     case KMS_OP_IMPORT_KEY_MATERIAL:

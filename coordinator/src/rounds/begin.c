@@ -103,6 +103,7 @@ void coord_op_end(struct coord_op *op)
     qk_buf_free(&op->plain);
     qk_buf_free(&op->blob);
     qk_buf_free(&op->pair_public);
+    qk_wipe(&op->mac, sizeof op->mac);
     coord_importing_free(op->importing);
     for (size_t i = 0; i < op->n_sealed; i++) qk_buf_free(&op->sealed[i].bytes);
     coord_votes_free(&op->votes);

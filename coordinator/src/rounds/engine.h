@@ -5,7 +5,7 @@
  *  and their certificates), combine.h (signatures), presigs.h, publisher.h (telling
  *  the nodes), keeper.h (other background work), promised.h. Symmetric keys: eval.h (Encrypt and
  *  Decrypt across the nodes), channels.h (tickets), randpool.h, watch.h, timers.h;
- *  imports.h (wrapping keys), due.h (rotation).
+ *  imports.h (wrapping keys), due.h (rotation). HMAC keys: mac.h.
  */
 #ifndef COORD_ENGINE_H
 #define COORD_ENGINE_H
@@ -32,6 +32,7 @@ struct coord_timing {
     unsigned grace_ms;   /* once an attempt has failed: what the others still get to say why */
     unsigned link_ms;    /* wait for links when too few nodes are up */
     unsigned avoid_ms;   /* prefer others to nodes without which it went well after a failure */
+    unsigned mac_ms, mac_strict_ms; /* one run of a MAC, by profile (docs/hmac.md) */
 };
 #define COORD_TIMING_DEFAULT                                                                       \
     ((struct coord_timing){.attempt_ms = 4000,                                                     \
@@ -39,7 +40,9 @@ struct coord_timing {
         .create_ms = 9000,                                                                         \
         .grace_ms = 400,                                                                           \
         .link_ms = 1500,                                                                           \
-        .avoid_ms = 30000})
+        .avoid_ms = 30000,                                                                         \
+        .mac_ms = 2000,                                                                            \
+        .mac_strict_ms = 8000})
 
 /** Counted since start, for metrics. */
 struct coord_counts {
@@ -56,8 +59,14 @@ struct coord_counts {
     atomic_ullong sym_fell;              /* Encrypts that went from mode F to mode V */
     atomic_ullong sym_suspects;          /* nodes named by an evaluation */
     atomic_ullong sym_invalid;           /* ciphertexts that nothing opens */
-    atomic_ullong rand_alarms;           /* contributions that failed the continuous test (G-5) */
-    atomic_ullong rand_failed;           /* runs with fewer than t contributions */
+    /* HMAC keys */
+    atomic_ullong mac_made;        /* tags */
+    atomic_ullong mac_failed;      /* runs that gave none */
+    atomic_ullong mac_unavailable; /* requests without a result */
+    atomic_ullong mac_suspects;    /* nodes named by a run that failed */
+    atomic_ullong mac_alarms;      /* nodes named by three of them */
+    atomic_ullong rand_alarms;     /* contributions that failed the continuous test (G-5) */
+    atomic_ullong rand_failed;     /* runs with fewer than t contributions */
 };
 
 enum { COORD_SUBJECTS = 1024 }; /* many, so that changes of different things seldom meet */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "qk/log.h"
 #include "rounds/combine.h"
+#include "rounds/mac.h"
 #include "rounds/publisher.h"
 #include "rounds/randpool.h"
 
@@ -277,6 +278,9 @@ qk_err coord_finish(struct coord_op *op, const struct coord_ask *ask, struct coo
         return finish_random(op, step);
     case KMS_DO_SIGN:
         return finish_sign(op, ask, a, step);
+    case KMS_DO_GENERATE_MAC:
+    case KMS_DO_VERIFY_MAC:
+        return coord_mac_finish(op, a, step);
     default:
         return finish_change(op, a, step);
     }

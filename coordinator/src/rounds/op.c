@@ -6,6 +6,7 @@
 #include "rounds/eval.h"
 #include "rounds/importing.h"
 #include "rounds/internal.h"
+#include "rounds/mac.h"
 
 enum { RESTARTS_MAX = 3, ATTEMPTS_MAX = 4, CREATE_ATTEMPTS_MAX = 6, INITIALIZE_TIMES = 6 };
 enum { NEWS_MS = 2000, NEWS_BYTES = 8192 };
@@ -275,6 +276,7 @@ qk_err coord_op_conclude(struct coord_op *op, const struct coord_ask *ask, struc
 static unsigned whole_ms(const struct coord_op *op)
 {
     const struct coord_timing *t = &op->engine->timing;
+    if (coord_mac_is(op)) return coord_mac_total_ms(op);
     switch (op->req.op) {
     case KMS_OP_INITIALIZE:
         return INITIALIZE_TIMES * t->create_ms;
@@ -301,6 +303,7 @@ static qk_err attempt(
     uint8_t presig[32];
     bool spend;
     if (coord_eval_is(op)) return coord_eval_run(op, until_ms, fault, step);
+    if (coord_mac_is(op)) return coord_mac_run(op, until_ms, fault, step);
     qk_err err = choose(op, presig, &spend);
     op->too_few = err == QK_E_BUSY;
     *step = COORD_GIVE_UP;
@@ -342,7 +345,7 @@ static qk_err attempts(
     struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
 {
     bool all = coord_op_needs_all(op);
-    unsigned max = all ? CREATE_ATTEMPTS_MAX : ATTEMPTS_MAX;
+    unsigned max = all ? CREATE_ATTEMPTS_MAX : coord_mac_is(op) ? COORD_MAC_RUNS : ATTEMPTS_MAX;
     for (unsigned i = 0; i < max; i++) {
         QK_TRY(attempt(op, until_ms, fault, step));
         if (*step != COORD_AGAIN) return QK_OK;
@@ -373,6 +376,7 @@ static void avoid_for_a_while(struct coord_op *op)
 /* No result and no fault that t nodes agree on. */
 static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
 {
+    if (coord_mac_is(op)) return coord_mac_unavailable(op, fault);
     if (op->too_few && coord_eval_is(op)) return kms_fault_unavailable(fault);
     if (op->too_few) return kms_fault_timeout(fault);
     if (op->timed_out) return kms_fault_timeout(fault);
@@ -383,10 +387,11 @@ static qk_err give_up(struct coord_op *op, struct kms_fault *fault)
 
 static qk_err run(struct coord_op *op, struct kms_fault *fault)
 {
-    uint64_t until = qk_mono_ms() + whole_ms(op);
+    uint64_t began = qk_mono_ms();
     for (op->restarts = 0; op->restarts <= RESTARTS_MAX; op->restarts++) {
         enum coord_step step;
         qk_err err = coord_op_load(op);
+        uint64_t until = began + whole_ms(op); /* what it takes is known once it is decided */
         if (err == QK_OK) err = attempts(op, until, fault, &step);
         if (err != QK_OK) {
             qk_log(QK_ERROR, "op.error", QK_F_STR("request_id", op->request_id), QK_F_ERR(err));

@@ -15,6 +15,7 @@
  *      RANDOM          the same, and bytes that no single machine chose
  *      ENCRYPT, ...    ciphertexts and plaintexts under the rules of mpc/sym_combine.h
  *      SIGN            a signature that verifies under the key's public key
+ *      GENERATE_MAC    a tag that two garblers and their evaluator agree on (rounds/mac.h)
  *      changes         records that equal our own transition, certified by q nodes (new keys and
  *                      Initialize: all n) and stored
  */
@@ -64,6 +65,13 @@ struct coord_op {
     struct qk_buf blob;  /* Encrypt and its kin: the ciphertext */
     struct coord_importing *importing; /* ImportKeyMaterial */
     struct qk_buf pair_public;         /* GenerateDataKeyPair*: SPKI, the private key is plain */
+    struct {
+        struct wire_mac item;        /* the last run */
+        unsigned tried;              /* permutations of the set that had a run, as bits */
+        uint8_t tag[KMS_DIGEST_MAX]; /* GenerateMac: SECRET */
+        size_t tag_len;              /* 0: there is none */
+        bool valid;                  /* VerifyMac */
+    } mac;
 
     /* for logs and the next choice of nodes */
     struct coord_votes votes;

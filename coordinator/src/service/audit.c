@@ -177,7 +177,8 @@ static void parameters(struct qk_buf *o, const struct coord_op *op)
     put_text(o, "keySpec", r->spec_name);
     put_text(o, "keyUsage", r->usage);
     put_text(o, "description", r->description);
-    put_text(o, "signingAlgorithm", r->algorithm);
+    bool mac = r->op == KMS_OP_GENERATE_MAC || r->op == KMS_OP_VERIFY_MAC;
+    put_text(o, mac ? "macAlgorithm" : "signingAlgorithm", r->algorithm);
     symmetric_parameters(o, r);
     put_text(o, "userName", r->user_name);
     put_text(o, "accountName", r->account_name);

@@ -1,6 +1,7 @@
 #include "coordfake.h"
 
 #include <stdlib.h>
+#include "coordmac.h"
 #include "coordsym.h"
 #include "wire/bundle.h"
 #include "mpc/transcript.h"
@@ -105,6 +106,8 @@ static void act(struct cw_fake *f, const struct wire_call *call, const struct km
     bool evaluates =
         d->kind == KMS_DO_ENCRYPT || d->kind == KMS_DO_DECRYPT || d->kind == KMS_DO_REENCRYPT;
     if (evaluates) cw_answer_eval(f, call, req, d, a, scratch);
+    if (d->kind == KMS_DO_GENERATE_MAC || d->kind == KMS_DO_VERIFY_MAC)
+        cw_answer_mac(f, call, req, a, scratch);
     if (d->kind == KMS_DO_ACCESS_KEY) {
         size_t at = scratch->len;
         qk_buf_printf(scratch, "sealed by %u", f->id);

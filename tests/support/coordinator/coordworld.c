@@ -11,6 +11,7 @@
 #include "qk/clock.h"
 #include "qk/log.h"
 #include "coordfake.h"
+#include "coordmac.h"
 #include "coordsym.h"
 
 void cw_must(bool ok, const char *what)
@@ -302,6 +303,7 @@ void cw_free(struct cw_world *w)
         wire_identity_free(w->fakes[i].identity);
     }
     cw_sym_free(w);
+    cw_mac_free(w);
     for (size_t i = 0; i < w->n_records; i++) {
         qk_buf_free(&w->records[i].encoded);
         qk_buf_free(&w->records[i].certified);

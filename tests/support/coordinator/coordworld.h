@@ -26,6 +26,7 @@ enum { CW_NODES = 3, CW_NODES_MAX = 5, CW_RECORDS = 32 };
 enum cw_fate { CW_SEND, CW_SILENT, CW_DROP, CW_GARBAGE, CW_LATER /* cw_send_late */ };
 
 struct cw_world;
+struct cw_mac;
 struct cw_sym;
 struct cw_fake;
 typedef enum cw_fate (*cw_bend_fn)(struct cw_fake *f, const struct wire_call *call,
@@ -73,6 +74,7 @@ struct cw_world {
     struct coord_engine engine;
     struct coord_keeper *keeper;
     struct cw_sym *sym; /* coordsym.h; NULL: no symmetric key */
+    struct cw_mac *mac; /* coordmac.h; NULL: no HMAC key */
     /* Every call that any node gets, before it is answered. NULL: nobody looks */
     void (*witness)(struct cw_world *w, struct qk_bytes call);
     void *witness_arg;
