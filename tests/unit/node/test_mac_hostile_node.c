@@ -68,12 +68,12 @@ static void wait_linked(struct scene *s)
     cr_assert_fail("node 3 does not link up");
 }
 
-static void set_up(struct scene *s, const char *spec)
+static void set_up(struct scene *s, uint16_t n, const char *spec)
 {
     memset(s, 0, sizeof *s);
     (void)pthread_mutex_init(&s->lock, NULL);
     s->heard = (struct qk_buf)QK_BUF(64u << 20);
-    nodebox_up(&s->box, "seccomp = off\n");
+    nodebox_up_of(&s->box, n, "seccomp = off\n");
     nd_init(&s->d, &s->box);
     nm_create_key(&s->d, spec, false, s->key);
     nm_record(&s->d, s->key, &s->rec);
@@ -377,7 +377,7 @@ static const struct lie truth = {"the truth", NULL, NULL, -1};
 QK_TEST(mac_hostile_node, M_4_M_5_no_lie_of_the_first_garbler_gets_labels_out_of_the_evaluator)
 {
     struct scene s;
-    set_up(&s, "HMAC_256");
+    set_up(&s, NB_NODES, "HMAC_256");
     for (uint16_t e = 1; e <= 2; e++) {
         const struct mpc_mac_roles roles = {LIAR, (uint16_t)(3 - e), e};
         honest(&s, &roles, &truth);
@@ -393,7 +393,7 @@ QK_TEST(mac_hostile_node, a_stream_that_goes_on_behind_its_end_gives_the_right_l
     static const struct lie more = {"more", go_on, NULL, -1};
     static const struct mpc_mac_roles roles = {LIAR, 2, 1};
     struct scene s;
-    set_up(&s, "HMAC_256");
+    set_up(&s, NB_NODES, "HMAC_256");
     ND_AUTO_OP *op;
     const struct nb_answer *e = perform(&s, &roles, &more, &op);
     qk_assert_ok(e->err);
@@ -460,7 +460,7 @@ static const struct lie odd_order = {"GMAC before labels", NULL, gmac_first, -1}
 QK_TEST(mac_hostile_node, M_4_M_5_no_lie_of_the_second_garbler_gets_labels_out_of_the_evaluator)
 {
     struct scene s;
-    set_up(&s, "HMAC_256");
+    set_up(&s, NB_NODES, "HMAC_256");
     for (uint16_t e = 1; e <= 2; e++) {
         const struct mpc_mac_roles roles = {(uint16_t)(3 - e), LIAR, e};
         honest(&s, &roles, &truth);
@@ -472,5 +472,58 @@ QK_TEST(mac_hostile_node, M_4_M_5_no_lie_of_the_second_garbler_gets_labels_out_o
     (void)pthread_mutex_lock(&s.lock);
     cr_assert_null(memmem(s.heard.p, s.heard.len, s.share.ist, 32), "M-17");
     (void)pthread_mutex_unlock(&s.lock);
+    tear_down(&s);
+}
+
+/* ---- floods ---- */
+
+enum { RUNS = 40, CHUNKS = 9, BYTES_MAX = 8 << 20 };
+
+static void flood(struct scene *s, uint16_t to)
+{
+    struct wire_mesh *mesh = s->mesh.node[LIAR]->mesh;
+    QK_AUTO_BUF frame = QK_BUF(WIRE_MSG_MAX);
+    qk_buf_add_u8(&frame, NODE_FRAME_MAC_TABLES);
+    cr_assert_not_null(qk_buf_extend(&frame, 32 + 4 + NODE_MACLINK_ID_LEN + MPC_MAC_CHUNK));
+    for (uint32_t run = 0; run < RUNS; run++) {
+        for (uint32_t k = 0; k < CHUNKS; k++) {
+            qk_put_u32(frame.p + 1, run);
+            qk_put_u32(frame.p + 33, k);
+            while (wire_mesh_send(mesh, to, qk_buf_view(&frame)) == QK_E_BUSY) nodebox_sleep_ms(2);
+        }
+    }
+}
+
+/* Bytes of runs that wait at a node. */
+static unsigned long waiting(struct scene *s, uint16_t id)
+{
+    static const char field[] = "\"MacBytes\":";
+    NB_AUTO_ANSWER a = {.err = QK_OK};
+    struct wire_call status = {.kind = WIRE_CALL_STATUS};
+    memcpy(status.cluster, s->box.cluster->hash, 32);
+    nd_call(&s->d, id, &status, &a);
+    qk_assert_ok(a.err);
+    const char *at = memmem(a.a.status_json.p, a.a.status_json.len, field, sizeof field - 1);
+    cr_assert_not_null(at);
+    return strtoul(at + sizeof field - 1, NULL, 10);
+}
+
+QK_TEST(mac_hostile_node, M_18_a_flood_is_bounded_and_the_runs_of_others_go_on)
+{
+    struct scene s;
+    set_up(&s, 4, "HMAC_256");
+    static const struct mpc_mac_roles g1 = {LIAR, 2, 1}, others[] = {{4, 2, 1}, {1, 4, 2}};
+    uint8_t tag[MPC_MAC_DIGEST_MAX];
+    flood(&s, 1);
+    flood(&s, 2);
+    for (uint16_t id = 1; id <= 2; id++)
+        cr_assert_leq(waiting(&s, id), (unsigned long)BYTES_MAX, "M-18: node %u", id);
+    for (size_t i = 0; i < QK_COUNT(others); i++)
+        qk_assert_ok(nm_generate(&s.d, s.key, qk_str("m"), &others[i], tag));
+    for (int i = 0; i < 1200 && (waiting(&s, 1) > 0 || waiting(&s, 2) > 0); i++)
+        nodebox_sleep_ms(50);
+    cr_assert_eq(waiting(&s, 1), 0u, "M-18: what nobody asked for is dropped");
+    cr_assert_eq(waiting(&s, 2), 0u);
+    honest(&s, &g1, &truth);
     tear_down(&s);
 }

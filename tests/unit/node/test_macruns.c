@@ -350,8 +350,7 @@ QK_TEST(macruns, everybody_stops_waiting_when_a_node_dies)
     node_macrun_end(m.node[3], run);
     cr_assert_eq(node_macruns_bytes(m.node[3]), 0u);
     name_run(name, 2);
-    qk_assert_err(
-        node_macrun_begin(m.node[3], name, &roles, false, RUN_MS, &again), QK_E_IO);
+    qk_assert_err(node_macrun_begin(m.node[3], name, &roles, false, RUN_MS, &again), QK_E_IO);
     macmesh_down(&m);
 }
 
