@@ -1,15 +1,14 @@
 """Imported key material through boto3, wrapped by OpenSSL as AWS documents it."""
 import datetime
 import os
-import tempfile
 
 import qkms
 from qkms import equal, refused
+from wrapping import WRAPS, wrap
 
 kms = qkms.client()
 print("boto3", qkms.boto3.__version__)
 DAY = datetime.timedelta(days=1)
-WRAPS = ("RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1")
 
 
 def opens(blob, want, **more):
@@ -20,23 +19,6 @@ def opens(blob, want, **more):
 
 def now():
     return datetime.datetime.now(datetime.timezone.utc)
-
-
-def oaep(public, digest, data):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "wrap.der")
-        with open(path, "wb") as out:
-            out.write(public)
-        return qkms.openssl("pkeyutl", "-encrypt", "-pubin", "-keyform", "DER", "-inkey", path, "-pkeyopt", "rsa_padding_mode:oaep",
-                            "-pkeyopt", "rsa_oaep_md:" + digest, "-pkeyopt", "rsa_mgf1_md:" + digest, data=data)
-
-
-def wrap(material, algorithm, public):
-    digest = "sha1" if algorithm.endswith("SHA_1") else "sha256"
-    if algorithm.startswith("RSAES"):
-        return oaep(public, digest, material)
-    kek = os.urandom(32)
-    return oaep(public, digest, kek) + qkms.openssl("enc", "-id-aes256-wrap-pad", "-iv", "A65959A6", "-K", kek.hex(), data=material)
 
 
 def bring(arn, material, algorithm=WRAPS[0], spec="RSA_2048", bend=None, **more):

@@ -3,4 +3,4 @@
 source "$(dirname "$0")/setup.bash"
 js_modules
 cluster
-(cd "$MODULES" && node --no-warnings ops.mjs && node --no-warnings sym.mjs && node --no-warnings import.mjs)
+(cd "$MODULES" && node --no-warnings ops.mjs && node --no-warnings sym.mjs && node --no-warnings import.mjs && node --no-warnings mac.mjs)
