@@ -408,6 +408,8 @@ static void begin_item(struct bundle *b, size_t i)
     if (op == NULL) return; /* no answer: its caller asks again */
     op_init(op, b->node, &b->caller, b->items[i]);
     op->batch = &b->batch;
+    op->bundle = b->items;
+    op->n_bundle = b->n;
     if (b->node->stopping)
         (void)node_op_stop(op, WIRE_ANSWER_RETRY, "stopping");
     else

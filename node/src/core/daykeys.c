@@ -293,6 +293,15 @@ static qk_err derive(struct node *node, struct node_key *system, const struct km
     return err;
 }
 
+bool node_daykey_cached(struct node *node, const struct kms_credential *c, struct qk_bytes date,
+    struct qk_bytes service, struct qk_sec32 *out)
+{
+    pthread_mutex_lock(&node->daykeys->lock);
+    bool have = cached(node->daykeys, c, date, service, out);
+    pthread_mutex_unlock(&node->daykeys->lock);
+    return have;
+}
+
 qk_err node_daykey_get(struct node *node, const struct kms_credential *c,
     const struct kms_system *system, struct qk_bytes date, struct qk_bytes service,
     const uint16_t *peers, size_t n_peers, struct qk_sec32 *out)
@@ -300,10 +309,7 @@ qk_err node_daykey_get(struct node *node, const struct kms_credential *c,
     struct node_daykeys *d = node->daykeys;
     QK_ENSURE(
         date.len == 8 && service.len == 3 && c->access_key_id.len == KMS_AKID_LEN, QK_E_STATE);
-    pthread_mutex_lock(&d->lock);
-    bool have = cached(d, c, date, service, out);
-    pthread_mutex_unlock(&d->lock);
-    if (have) return QK_OK;
+    if (node_daykey_cached(node, c, date, service, out)) return QK_OK;
 
     struct node_key *key;
     QK_SEC32(w);

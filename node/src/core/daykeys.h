@@ -23,6 +23,10 @@ void node_daykeys_free(struct node_daykeys *daykeys);
  *  given to peers that serve it too. */
 void node_daykeys_interest(struct node *node, struct qk_bytes access_key_id);
 
+/** Is the signing key here? Then *out is it. Arguments as of node_daykey_get; never blocks. */
+bool node_daykey_cached(struct node *node, const struct kms_credential *credential,
+    struct qk_bytes date, struct qk_bytes service, struct qk_sec32 *out);
+
 /** The signing key of a credential in this region. Blocking up to 4 s.
  *  credential, system  certified records
  *  date                "YYYYMMDD"

@@ -1,5 +1,6 @@
 #include "core/guard.h"
 
+#include <stdlib.h>
 #include "qk/clock.h"
 #include "core/evidence.h"
 #include "core/daykeys.h"
@@ -219,9 +220,47 @@ static qk_err parse_auth(struct node_op *op)
         kms_service_name(kms_service_of(&op->raw)), &op->auth, &op->fault);
 }
 
+/* Interest in the access key that a call of our bundle names, if we know it. */
+static void interest_of(struct node *node, const struct wire_call *call)
+{
+    char id[KMS_AKID_LEN + 1] = {0};
+    struct node_known *known;
+    for (uint32_t i = 0; call->kind == WIRE_CALL_OP && i < call->n_refs; i++) {
+        const struct wire_ref *ref = &call->refs[i];
+        if (ref->kind != KMS_KIND_CREDENTIAL || !kms_akid_valid(ref->id)) continue;
+        memcpy(id, ref->id.p, KMS_AKID_LEN);
+        if (node_known_get(node, KMS_KIND_CREDENTIAL, id, &known) != QK_OK) continue;
+        node_known_put(node, known);
+        node_daykeys_interest(node, ref->id);
+    }
+}
+
+/* Before this thread waits for a peer: what it will come to later in the same bundle, the peer may
+ * be waiting for now, with its bundle in another order. */
+static void interest_of_bundle(struct node_op *op)
+{
+    struct wire_call *call = op->n_bundle > 1 ? malloc(sizeof *call) : NULL;
+    if (call == NULL) return;
+    for (size_t i = 0; i < op->n_bundle; i++)
+        if (wire_call_decode(op->bundle[i], call) == QK_OK) interest_of(op->node, call);
+    free(call);
+}
+
+/* Blocks when it is not cached. */
+static qk_err signing_key_of(
+    struct node_op *op, const struct kms_system *system, struct qk_sec32 *out)
+{
+    const struct kms_credential *c = &op->recs.slot[KMS_SLOT_CREDENTIAL]->credential;
+    const struct kms_sigv4 *auth = &op->auth;
+    node_daykeys_interest(op->node, auth->access_key_id);
+    if (node_daykey_cached(op->node, c, auth->date, auth->service, out)) return QK_OK;
+    interest_of_bundle(op);
+    return node_daykey_get(
+        op->node, c, system, auth->date, auth->service, op->call.peers, op->call.n_peers, out);
+}
+
 static enum node_verdict verify_signature(struct node_op *op)
 {
-    const struct kms_record *credential = op->recs.slot[KMS_SLOT_CREDENTIAL];
     const struct kms_record *user = op->recs.slot[KMS_SLOT_USER];
     if (kms_check_client(&op->ctx, op->auth.access_key_id, &op->recs, &op->fault) != QK_OK)
         return node_op_fault(op);
@@ -231,9 +270,7 @@ static enum node_verdict verify_signature(struct node_op *op)
     if (v != NODE_GO) return v;
     if (system == NULL) return node_op_stop(op, WIRE_ANSWER_RETRY, "no system key yet");
     QK_SEC32(signing_key);
-    node_daykeys_interest(op->node, op->auth.access_key_id);
-    qk_err err = node_daykey_get(op->node, &credential->credential, &system->stored.r.system,
-        op->auth.date, op->auth.service, op->call.peers, op->call.n_peers, &signing_key);
+    qk_err err = signing_key_of(op, &system->stored.r.system, &signing_key);
     node_known_put(op->node, system);
     if (err != QK_OK)
         return node_op_stop(op, WIRE_ANSWER_RETRY, "the caller's key cannot be derived");

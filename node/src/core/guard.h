@@ -39,6 +39,9 @@ struct node_op {
     char principal[KMS_ARN_MAX]; /* ARN of the caller, or "operator:NAME"; until known
                                   * whoever sent the call: "coordinator:NAME", "node:ID" */
 
+    const struct qk_bytes *bundle; /* all calls that came with this one; NULL: alone */
+    size_t n_bundle;
+
     uint64_t from_ms;               /* qk_mono_ms when work began; 0: it did not */
     struct node_audit_batch *batch; /* where the entry goes; NULL: to the file at once */
     uint64_t audit_seq;             /* not 0: this decision is in the audit log already */
