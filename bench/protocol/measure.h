@@ -23,6 +23,9 @@ QK_MUST_USE qk_err bench_measure_roots(
 QK_MUST_USE qk_err bench_measure_dprf(struct bench_table *t, const struct bench_plan *plan);
 /** A node's part in Encrypt and Decrypt: one item of a frame of 64, 2-of-3, modes F and V. */
 QK_MUST_USE qk_err bench_measure_sym(struct bench_table *t, const struct bench_plan *plan);
+/** MAC3: each role's part and the combiner's for one HMAC, and what a million ANDs take to garble
+ * and to evaluate (a strict key's HMAC of 4096 bytes, tables never leaving the cache). */
+QK_MUST_USE qk_err bench_measure_mac(struct bench_table *t, const struct bench_plan *plan);
 /** Online signing with presignatures: nodes as threads behind TCP connections on loopback,
  *  elapsed time at the combiner from the first byte sent to the verified signature. */
 QK_MUST_USE qk_err bench_measure_online(

@@ -111,7 +111,8 @@ static qk_err run(struct bench_table *t, const struct options *o)
     }
     if (!o->curve[MPC_P256]) return QK_OK;
     QK_TRY(bench_measure_dprf(t, &plan));
-    return bench_measure_sym(t, &plan);
+    QK_TRY(bench_measure_sym(t, &plan));
+    return bench_measure_mac(t, &plan);
 }
 
 static qk_err report(struct bench_table *t, const struct options *o)

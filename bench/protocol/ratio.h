@@ -4,7 +4,7 @@
 
 #include "protocol/table.h"
 
-enum { BENCH_RATIOS_MAX = 40 };
+enum { BENCH_RATIOS_MAX = 64 };
 
 struct bench_ratio {
     char what[64];
