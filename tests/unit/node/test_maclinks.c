@@ -82,17 +82,13 @@ QK_TEST(maclinks, frames_that_are_none_change_nothing)
     macmesh_down(&m);
 }
 
-/* A peer that says what is not so ends up with a secret of its own, and can mend it. */
-QK_TEST(maclinks, a_word_that_contradicts_an_earlier_one_is_answered)
+/* Whatever one of them has been told wrongly, the next words between the two mend it. */
+QK_TEST(maclinks, a_word_that_was_never_said_is_found_out)
 {
     struct macmesh m;
     uint8_t stale[NODE_MACLINK_FRAME_LEN] = {1};
     macmesh_up(&m, NULL, NULL);
     node_maclinks_receive(m.node[1], 2, QK_BYTES(stale)); /* node 2 has never drawn that */
-    QK_SEC32(kappa);
-    cr_assert(!macmesh_kappa(&m, 1, 2, &kappa));
-    macmesh_stop(&m, 2);
-    macmesh_start(&m, 2);
     macmesh_wait_linked(&m);
     macmesh_down(&m);
 }
