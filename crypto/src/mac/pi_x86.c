@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stdatomic.h>
 
 #define NI     __attribute__((target("aes,sse2")))
 #define VAES   __attribute__((target("vaes,avx512f")))
@@ -12,7 +13,7 @@
 
 enum { ROUNDS = 10 };
 
-enum mac_engine mac_pi_best(void)
+static enum mac_engine detect(void)
 {
     unsigned a, b, c, d;
     if (!__builtin_cpu_supports("aes")) return MAC_ENGINE_EVP;
@@ -21,6 +22,18 @@ enum mac_engine mac_pi_best(void)
         (c & bit_VAES))
         return MAC_ENGINE_VAES;
     return MAC_ENGINE_NI;
+}
+
+/* In a virtual machine every CPUID instruction is a trip to its host: asked once. Threads that ask
+ * at the same time write the same answer. */
+enum mac_engine mac_pi_best(void)
+{
+    static atomic_int known; /* the engine; 0, which is MAC_ENGINE_BEST: not asked yet */
+    int engine = atomic_load_explicit(&known, memory_order_relaxed);
+    if (engine != MAC_ENGINE_BEST) return (enum mac_engine)engine;
+    engine = (int)detect();
+    atomic_store_explicit(&known, engine, memory_order_relaxed);
+    return (enum mac_engine)engine;
 }
 
 /* ---- key schedule (FIPS 197 figure 11) ---- */
