@@ -144,7 +144,7 @@ static const struct coord_pace *pace(const struct coord_eval *e)
 static bool has_way_out(const struct coord_eval *e)
 {
     bool f_enc = e->phase == MPC_SYM_ENC && mpc_sym_run_mode(e->run) == MPC_SYM_F;
-    if (f_enc) return mpc_sym_version_record(e->version)->modes & MPC_SYM_V;
+    if (f_enc) return mpc_sym_version_terms(e->version)->modes & MPC_SYM_V;
     return e->op->n_set < e->n_nodes;
 }
 
@@ -188,7 +188,7 @@ static void advance(struct coord_eval *e)
 /* How many answers to wait for. At first as many as a result takes; after that each one counts. */
 static unsigned want(const struct coord_eval *e)
 {
-    unsigned t = mpc_sym_version_record(e->version)->t;
+    unsigned t = mpc_sym_version_terms(e->version)->t;
     if (e->outcome != EVAL_OPEN || e->n_heard > 0) return 1;
     bool f_enc = e->phase == MPC_SYM_ENC && mpc_sym_run_mode(e->run) == MPC_SYM_F;
     return f_enc ? 2 * t - 1 : t;

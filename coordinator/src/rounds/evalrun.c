@@ -50,12 +50,12 @@ static qk_err encode_context(const struct kms_context_map *map, struct qk_buf *o
 static void choose_nodes(struct coord_eval *e)
 {
     uint16_t up[WIRE_NODES_MAX];
-    const struct mpc_sym_record *rec = mpc_sym_version_record(e->version);
+    const struct mpc_sym_terms *terms = mpc_sym_version_terms(e->version);
     size_t n = coord_nodes_rank(e->engine->nodes, &e->op->doubts, up);
     e->n_nodes = 0;
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < rec->n; k++)
-            if (rec->nodes[k].id == up[i]) e->nodes[e->n_nodes++] = up[i];
+        for (size_t k = 0; k < terms->n; k++)
+            if (terms->ids[k] == up[i]) e->nodes[e->n_nodes++] = up[i];
 }
 
 static qk_err ticket(void *ctx, uint16_t node, struct mpc_sym_ticket *out)
@@ -101,7 +101,7 @@ static qk_err start(struct coord_eval *e, enum mpc_sym_op phase, enum kms_slot v
     QK_TRY(coord_entry_version(&e->op->entries[version], &e->version));
     QK_TRY(encode_context(context, &ec));
     choose_nodes(e);
-    QK_ENSURE(e->n_nodes >= mpc_sym_version_record(e->version)->t, QK_E_BUSY);
+    QK_ENSURE(e->n_nodes >= mpc_sym_version_terms(e->version)->t, QK_E_BUSY);
     e->attempt = 0;
     if (phase == MPC_SYM_ENC) return start_enc(e, plain, qk_buf_view(&ec));
     return start_dec(e, qk_buf_view(&ec));
@@ -189,7 +189,7 @@ static void note_success(struct coord_eval *e)
         coord_pace_note(f ? &w->dec : &w->v, took_us);
     } else {
         bool fell =
-            !f && e->attempt > 1 && (mpc_sym_version_record(e->version)->modes & MPC_SYM_F) != 0;
+            !f && e->attempt > 1 && (mpc_sym_version_terms(e->version)->modes & MPC_SYM_F) != 0;
         atomic_fetch_add(f ? &c->sym_f : &c->sym_v, 1);
         atomic_fetch_add(&c->sym_fell, fell);
         coord_pace_note(f ? &w->enc : &w->v, took_us);

@@ -62,9 +62,9 @@ qk_err mpc_sym_blob_build(const struct mpc_sym_blob *b, struct qk_buf *out)
 
 qk_err mpc_sym_blob_check(const struct mpc_sym_blob *b, const struct mpc_sym_version *version)
 {
-    const struct mpc_sym_record *rec = &version->rec;
-    QK_ENSURE(memcmp(b->key_id, rec->key_id, sizeof b->key_id) == 0, QK_E_MALFORMED);
-    QK_ENSURE(b->ver == rec->ver, QK_E_MALFORMED);
+    const struct mpc_sym_terms *terms = &version->terms;
+    QK_ENSURE(memcmp(b->key_id, terms->key_id, sizeof b->key_id) == 0, QK_E_MALFORMED);
+    QK_ENSURE(b->ver == terms->ver, QK_E_MALFORMED);
     QK_ENSURE(sym_flags(version, b->mode) == b->flags, QK_E_MALFORMED);
     size_t d = b->mode == MPC_SYM_F ? version->sets.d : 0;
     QK_ENSURE(b->tags.len == d * MPC_SYM_TAG_LEN, QK_E_MALFORMED);

@@ -42,7 +42,7 @@ static size_t n_equal(const struct mpc_sym_run *run, size_t a, size_t i)
  * lied. Fewer copies convict nobody: an honest node knows that it was the other. */
 static void blame_difference(struct mpc_sym_run *run, size_t a, size_t n_copies)
 {
-    bool provable = n_copies + 1 >= 2 * (size_t)run->version->rec.t, settled = false;
+    bool provable = n_copies + 1 >= 2 * (size_t)run->version->terms.t, settled = false;
     for (size_t i = 0; provable && i < run->n; i++)
         if (sym_piece(run, &run->seat[i], a) != NULL) settled |= 2 * n_equal(run, a, i) > n_copies;
     for (size_t i = 0; i < run->n; i++) {
@@ -70,8 +70,8 @@ static enum sym_copies judge_set(struct mpc_sym_run *run, size_t a)
         blame_difference(run, a, copies);
         return COPIES_DIFFER;
     }
-    if (copies >= run->version->rec.t) return COPIES_ENOUGH;
-    return copies + open >= run->version->rec.t ? COPIES_WAIT : COPIES_SHORT;
+    if (copies >= run->version->terms.t) return COPIES_ENOUGH;
+    return copies + open >= run->version->terms.t ? COPIES_WAIT : COPIES_SHORT;
 }
 
 /* A difference anywhere outweighs everything; then what can no longer be; then what is missing. */
@@ -205,7 +205,7 @@ bool sym_copies_search(const struct mpc_sym_run *run,
 {
     struct search s = {.run = run, .try = try, .ctx = ctx};
     uint8_t at[MPC_NODES_MAX];
-    size_t m = answering(run, at), t = run->version->rec.t;
+    size_t m = answering(run, at), t = run->version->terms.t;
     bool stopped = false;
     for (size_t size = 0; size < t && size + t <= m && !stopped; size++)
         stopped = search_size(&s, at, m, size);

@@ -93,7 +93,7 @@ static qk_err progress_v(struct mpc_sym_run *run)
 qk_err sym_dec_progress(struct mpc_sym_run *run)
 {
     if (sym_run_refused(run)) return QK_OK;
-    size_t t = run->version->rec.t, ok = sym_run_count(run, SEAT_OK), open = sym_run_open(run);
+    size_t t = run->version->terms.t, ok = sym_run_count(run, SEAT_OK), open = sym_run_open(run);
     if (ok >= t) return run->mode == MPC_SYM_F ? progress_f(run) : progress_v(run);
     if (ok + open < t) open += sym_run_ask(run, t - ok - open);
     if (ok + open < t) sym_run_end(run, MPC_SYM_UNAVAILABLE);
@@ -121,10 +121,10 @@ static qk_err start(struct mpc_sym_run *run, const struct mpc_sym_dec_params *p)
     memcpy(run->t, b->t, sizeof b->t);
     sym_run_attempt(run, b->mode, false);
     QK_TRY(sym_run_point(run));
-    if (run->n < run->version->rec.t)
+    if (run->n < run->version->terms.t)
         sym_run_end(run, MPC_SYM_UNAVAILABLE);
     else
-        sym_run_ask(run, run->version->rec.t + p->spare);
+        sym_run_ask(run, run->version->terms.t + p->spare);
     return QK_OK;
 }
 

@@ -23,7 +23,7 @@ static qk_err collect_tickets(struct mpc_sym_run *run, size_t *n_live)
 {
     qk_buf_clear(&run->tk);
     *n_live = 0;
-    for (size_t ix = 0; ix < run->version->rec.n; ix++) { /* ascending ids */
+    for (size_t ix = 0; ix < run->version->terms.n; ix++) { /* ascending ids */
         struct sym_seat *seat = seat_at(run, ix);
         struct mpc_sym_ticket ticket;
         if (seat == NULL) continue;
@@ -43,12 +43,12 @@ static qk_err collect_tickets(struct mpc_sym_run *run, size_t *n_live)
 /* At least t live holders of every set: at most n-2t+1 nodes are missing. */
 static bool enough_for_f(const struct mpc_sym_run *run, size_t n_live)
 {
-    return n_live >= 2 * (size_t)run->version->rec.t - 1;
+    return n_live >= 2 * (size_t)run->version->terms.t - 1;
 }
 
 static qk_err begin(struct mpc_sym_run *run, uint8_t mode)
 {
-    size_t n_live, t = run->version->rec.t;
+    size_t n_live, t = run->version->terms.t;
     sym_run_attempt(run, mode, mode == MPC_SYM_V);
     QK_TRY(collect_tickets(run, &n_live));
     if (mode == MPC_SYM_F && !enough_for_f(run, n_live)) return sym_enc_fall(run);
@@ -68,7 +68,7 @@ static qk_err begin(struct mpc_sym_run *run, uint8_t mode)
 
 qk_err sym_enc_fall(struct mpc_sym_run *run)
 {
-    if (run->mode == MPC_SYM_F && (run->version->rec.modes & MPC_SYM_V))
+    if (run->mode == MPC_SYM_F && (run->version->terms.modes & MPC_SYM_V))
         return begin(run, MPC_SYM_V);
     sym_run_end(run, MPC_SYM_UNAVAILABLE);
     return QK_OK;
@@ -134,7 +134,7 @@ static qk_err progress_f(struct mpc_sym_run *run)
 
 static qk_err progress_v(struct mpc_sym_run *run)
 {
-    size_t t = run->version->rec.t, ok = sym_run_count(run, SEAT_OK), open = sym_run_open(run);
+    size_t t = run->version->terms.t, ok = sym_run_count(run, SEAT_OK), open = sym_run_open(run);
     if (ok >= t) return finish_v(run);
     if (ok + open < t) open += sym_run_ask(run, t - ok - open);
     if (ok + open < t) sym_run_end(run, MPC_SYM_UNAVAILABLE);
@@ -160,7 +160,7 @@ qk_err sym_enc_progress(struct mpc_sym_run *run)
 
 static qk_err start(struct mpc_sym_run *run, const struct mpc_sym_enc_params *p)
 {
-    uint8_t modes = run->version->rec.modes;
+    uint8_t modes = run->version->terms.modes;
     run->spare = p->spare;
     run->ticket = p->ticket;
     run->ctx = p->ctx;

@@ -33,8 +33,9 @@ static size_t answer_len(const struct frame *f, const struct mpc_sym_work *w)
 static qk_err check_item(const struct frame *f, const struct mpc_sym_work *w)
 {
     const struct mpc_sym_item *item = w->item;
-    const struct mpc_sym_record *rec = &w->key->version.rec;
-    QK_ENSURE(memcmp(item->key_id, rec->key_id, 16) == 0 && item->ver == rec->ver, QK_E_MALFORMED);
+    const struct mpc_sym_terms *terms = &w->key->version.terms;
+    QK_ENSURE(
+        memcmp(item->key_id, terms->key_id, 16) == 0 && item->ver == terms->ver, QK_E_MALFORMED);
     QK_ENSURE(sym_flags(&w->key->version, item->mode) == item->flags, QK_E_MALFORMED);
     if (f->op == MPC_SYM_ENC) QK_ENSURE(item->tags.len == 0, QK_E_MALFORMED);
     if (f->op == MPC_SYM_DEC) QK_ENSURE(item->tk.len == 0, QK_E_MALFORMED);
@@ -47,15 +48,15 @@ static qk_err check_item(const struct frame *f, const struct mpc_sym_work *w)
 static bool ticket_ok(struct frame *f, const struct mpc_sym_work *w)
 {
     struct qk_bytes tk = w->item->tk;
-    const struct mpc_sym_record *rec = &w->key->version.rec;
+    const struct mpc_sym_terms *terms = &w->key->version.terms;
     uint8_t chan[MPC_SYM_CHAN_LEN];
     const uint8_t *mine = NULL;
     uint16_t before = 0;
     if (tk.len == 0 || tk.len % MPC_SYM_TICKET_LEN != 0) return false;
     for (const uint8_t *p = tk.p; p < tk.p + tk.len; p += MPC_SYM_TICKET_LEN) {
         uint16_t id = qk_get_u16(p);
-        if (id <= before || sym_node_index(rec, id) < 0) return false;
-        if (id == rec->nodes[w->key->self_ix].id) mine = p;
+        if (id <= before || sym_terms_index(terms, id) < 0) return false;
+        if (id == terms->ids[w->key->self_ix]) mine = p;
         before = id;
     }
     if (mine == NULL) return false;

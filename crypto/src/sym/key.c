@@ -16,6 +16,8 @@ static qk_err fill(
     QK_TRY(sym_version_init(&key->version, rec));
     key->self_ix = (size_t)sym_node_index(rec, share->self);
     key->n_own = sym_own_sets(&key->version.sets, key->self_ix, key->own);
+    if (key->n_own > 0) key->prf = OPENSSL_zalloc(key->n_own * sizeof *key->prf);
+    QK_ENSURE(key->n_own == 0 || key->prf != NULL, QK_E_NOMEM);
     for (size_t j = 0; j < key->n_own; j++) QK_TRY(sym_prf_init(&key->prf[j], share->k[j]));
     if (!(rec->modes & MPC_SYM_V)) return QK_OK;
     key->v = qk_locked_small_alloc(sizeof *key->v);
@@ -44,7 +46,8 @@ qk_err mpc_sym_key_new(struct mpc_sym_key **out, const struct mpc_sym_record *re
 void mpc_sym_key_free(struct mpc_sym_key *key)
 {
     if (key == NULL) return;
-    for (size_t j = 0; j < key->n_own; j++) sym_prf_clear(&key->prf[j]);
+    for (size_t j = 0; key->prf != NULL && j < key->n_own; j++) sym_prf_clear(&key->prf[j]);
+    OPENSSL_free(key->prf);
     qk_locked_small_free(key->v);
     sym_version_clear(&key->version);
     pthread_mutex_destroy(&key->lock);

@@ -13,8 +13,8 @@ struct mpc_sym_key {
     size_t self_ix; /* in the record */
     size_t n_own;   /* sets of this node */
     uint8_t own[MPC_SYM_SETS_MAX];
-    pthread_mutex_t lock; /* of prf: a cipher context serves one caller at a time */
-    struct sym_prf prf[MPC_SYM_SETS_MAX];
+    pthread_mutex_t lock;    /* of prf: it serves one caller at a time */
+    struct sym_prf *prf;     /* n_own of them */
     struct mpc_key_share *v; /* locked memory; NULL without mode V */
     _Atomic uint64_t evaluations;
 };

@@ -29,7 +29,7 @@ qk_err sym_point_take(struct mpc_sym_run *run, struct sym_seat *seat, struct qk_
 static size_t pick(const struct mpc_sym_run *run, uint16_t *ids, const struct sym_seat **seats)
 {
     size_t n = 0;
-    for (size_t i = 0; i < run->n && n < run->version->rec.t; i++) {
+    for (size_t i = 0; i < run->n && n < run->version->terms.t; i++) {
         const struct sym_seat *seat = &run->seat[i];
         if (seat->st != SEAT_OK) continue;
         size_t at = n++;
@@ -64,7 +64,7 @@ qk_err sym_point_value(const struct mpc_sym_run *run, struct qk_sec32 *w)
     uint8_t enc[PT];
     size_t n = pick(run, ids, seats);
     MPC_POINT(sum);
-    QK_ENSURE(n == run->version->rec.t, QK_E_STATE);
+    QK_ENSURE(n == run->version->terms.t, QK_E_STATE);
     QK_TRY(mpc_point_init(&sum, run->p.c));
     QK_TRY(add_up(&sum, ids, seats, n));
     QK_ENSURE(!mpc_point_is_infinity(&sum), QK_E_PROOF);

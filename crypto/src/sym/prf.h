@@ -7,13 +7,14 @@
 #ifndef MPC_SYM_PRF_H
 #define MPC_SYM_PRF_H
 
+#include "ecdsa/aes256.h"
 #include "mpc/sym.h"
 
 enum { SYM_PRF_BATCH = MPC_SYM_ITEMS_MAX };
 
 /** Key schedules of ke and kt. One caller at a time. */
 struct sym_prf {
-    void *enc, *tag; /* EVP_CIPHER_CTX */
+    struct aes256 enc, tag;
 };
 
 QK_MUST_USE qk_err sym_prf_init(struct sym_prf *prf, const uint8_t k_a[static 32]);

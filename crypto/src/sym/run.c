@@ -9,7 +9,7 @@ static qk_err take_seats(struct mpc_sym_run *run, const uint16_t *nodes, size_t 
 {
     QK_ENSURE(n <= MPC_NODES_MAX, QK_E_STATE);
     for (size_t i = 0; i < n; i++) {
-        int ix = sym_node_index(&run->version->rec, nodes[i]);
+        int ix = sym_terms_index(&run->version->terms, nodes[i]);
         QK_ENSURE(ix >= 0, QK_E_STATE);
         for (size_t j = 0; j < i; j++) QK_ENSURE(nodes[j] != nodes[i], QK_E_STATE);
         run->seat[i] = (struct sym_seat){.id = nodes[i],
@@ -22,13 +22,13 @@ static qk_err take_seats(struct mpc_sym_run *run, const uint16_t *nodes, size_t 
 
 static qk_err fill(struct mpc_sym_run *run, struct qk_bytes ec, const uint16_t *nodes, size_t n)
 {
-    const struct mpc_sym_record *rec = &run->version->rec;
+    const struct mpc_sym_terms *terms = &run->version->terms;
     QK_TRY(take_seats(run, nodes, n));
     QK_TRY(mpc_sym_ec_check(ec));
     qk_buf_add(&run->ec, ec.p, ec.len);
     QK_TRY(run->ec.err);
-    memcpy(run->item.key_id, rec->key_id, sizeof run->item.key_id);
-    run->item.ver = rec->ver;
+    memcpy(run->item.key_id, terms->key_id, sizeof run->item.key_id);
+    run->item.ver = terms->ver;
     run->item.ec = qk_buf_view(&run->ec);
     return mpc_sym_ec_hash(run->d_ec, run->item.ec);
 }
@@ -153,9 +153,9 @@ size_t mpc_sym_run_suspects(
     const struct mpc_sym_run *run, struct mpc_sym_suspect out[static MPC_NODES_MAX])
 {
     size_t n = 0;
-    for (size_t ix = 0; ix < run->version->rec.n; ix++) {
+    for (size_t ix = 0; ix < run->version->terms.n; ix++) {
         if (run->suspect[ix].cls == MPC_BLAME_NONE) continue;
-        out[n++] = (struct mpc_sym_suspect){.node = run->version->rec.nodes[ix].id,
+        out[n++] = (struct mpc_sym_suspect){.node = run->version->terms.ids[ix],
             .cls = run->suspect[ix].cls,
             .check = run->suspect[ix].check};
     }
@@ -174,7 +174,7 @@ bool sym_run_refused(struct mpc_sym_run *run)
     for (size_t i = 0; i < run->n; i++) {
         const struct sym_seat *seat = &run->seat[i];
         if (seat->st != SEAT_REFUSED || !is_verdict(seat->status)) continue;
-        if (++votes[seat->status] < run->version->rec.t) continue;
+        if (++votes[seat->status] < run->version->terms.t) continue;
         run->refusal = seat->status;
         sym_run_end(run, seat->status == MPC_SYM_ORIGIN ? MPC_SYM_INVALID : MPC_SYM_REFUSED);
         return true;

@@ -5,17 +5,19 @@
 #include "mpc/sym_record.h"
 
 struct mpc_sym_version {
-    struct mpc_sym_record rec;
-    struct mpc_sym_sets sets;              /* zeros without mode F */
-    struct mpc_point big_s[MPC_NODES_MAX]; /* decoded; without mode V none */
+    struct mpc_sym_terms terms;
+    struct mpc_sym_sets sets; /* zeros without mode F */
+    struct mpc_point *big_s;  /* terms.n of them, decoded; without mode V NULL */
 };
 
-/** Check and decode a record that the caller filled or decoded. clear wipes what init made. */
+/** Check and decode a record that the caller filled or decoded. clear wipes what init made, also
+ *  after it failed. */
 QK_MUST_USE qk_err sym_version_init(struct mpc_sym_version *v, const struct mpc_sym_record *rec);
 void sym_version_clear(struct mpc_sym_version *v);
 
 /** The number of a node id in the record, or -1. */
 int sym_node_index(const struct mpc_sym_record *rec, uint16_t id);
+int sym_terms_index(const struct mpc_sym_terms *terms, uint16_t id);
 /** The flags every item and blob of this mode has; -1 if the version does not allow the mode. */
 int sym_flags(const struct mpc_sym_version *v, uint8_t mode);
 

@@ -63,14 +63,18 @@ uint32_t ns_current(struct ns *s, const char *key_id)
     return record_of(s, KMS_KIND_KEY, key_id)->key.sym.current;
 }
 
-struct mpc_sym_version *ns_version(struct ns *s, const char *key_id, uint32_t ver)
+void ns_record(struct ns *s, const char *key_id, uint32_t ver, struct mpc_sym_record *out)
 {
     char id[KMS_RECORD_ID_MAX + 1];
+    (void)snprintf(id, sizeof id, "%s/%u", key_id, ver);
+    MUST(mpc_sym_record_decode(record_of(s, KMS_KIND_VERSION, id)->version_of.pkrec, out) == QK_OK);
+}
+
+struct mpc_sym_version *ns_version(struct ns *s, const char *key_id, uint32_t ver)
+{
     struct mpc_sym_record rec;
     struct mpc_sym_version *version;
-    (void)snprintf(id, sizeof id, "%s/%u", key_id, ver);
-    MUST(
-        mpc_sym_record_decode(record_of(s, KMS_KIND_VERSION, id)->version_of.pkrec, &rec) == QK_OK);
+    ns_record(s, key_id, ver, &rec);
     MUST(mpc_sym_version_new(&version, &rec) == QK_OK);
     return version;
 }

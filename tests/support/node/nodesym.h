@@ -23,6 +23,8 @@ void ns_init(struct ns *s, struct nd *d);
 bool ns_channel(struct ns *s, uint16_t node);
 /** CreateKey, SYMMETRIC_DEFAULT, tag qkms:modes. */
 void ns_create_key(struct ns *s, const char *modes, char id[static KMS_UUID_LEN + 1]);
+/** The stored record of a version. */
+void ns_record(struct ns *s, const char *key_id, uint32_t ver, struct mpc_sym_record *out);
 /** The version of a key by its stored record; free with mpc_sym_version_free. */
 struct mpc_sym_version *ns_version(struct ns *s, const char *key_id, uint32_t ver);
 /** The version that the KEY record names as current. */

@@ -47,9 +47,7 @@ static void set_up(struct bench *b)
     nd_init(&b->d, &b->box);
     ns_init(&b->s, &b->d);
     ns_create_key(&b->s, "FV", key);
-    struct mpc_sym_version *version = ns_version(&b->s, key, 1);
-    b->rec = *mpc_sym_version_record(version);
-    mpc_sym_version_free(version);
+    ns_record(&b->s, key, 1, &b->rec);
     cr_assert_eq(nodebox_stop(&b->box, NODE, SIGTERM), 0);
     b->node = calloc(1, sizeof *b->node);
     cr_assert_not_null(b->node);
