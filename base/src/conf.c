@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <ini.h>
 
 struct reading {
@@ -147,6 +148,14 @@ void qk_conf_free(const struct qk_opt *table, size_t n_table, void *conf)
         free(*at);
         *at = NULL;
     }
+}
+
+uint64_t qk_conf_room(uint64_t each)
+{
+    enum { LEAST = 1024 };
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t n = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 8 / each : 0;
+    return n > LEAST ? n : LEAST;
 }
 
 /* The parser takes lines of up to 200 bytes, comments included. */

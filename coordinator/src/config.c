@@ -39,6 +39,10 @@ const struct qk_opt coord_config_table[] = {
 
     FILE_PATH(store, "store.db",
         "SQLite file with the certified records. Can be rebuilt from the nodes.", ""),
+    NUMBER(known_records, "records", "0", 0, 100000000,
+        "Certified records held decoded in memory, of up to 4 KiB; the others are read when used. "
+        "0: as many as an eighth of the machine's memory has room for.",
+        ""),
     FILE_PATH(audit, "audit.json", "Audit events, one JSON object a line, appended.", ""),
     FILE_PATH(pid_file, "", "Write the process id here once ready; empty: nowhere.", ""),
     FILE_PATH(ports_file, "",
@@ -83,6 +87,7 @@ qk_err coord_config_read(const char *path, struct coord_config *out, char *why, 
 {
     QK_TRY(qk_conf_read(path, coord_config_table, coord_config_n, out, why, why_len));
     qk_err err = cross_check(out, why, why_len);
+    if (out->known_records == 0) out->known_records = qk_conf_room(4096);
     if (err != QK_OK) coord_config_free(out);
     return err;
 }

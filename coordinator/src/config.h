@@ -19,6 +19,7 @@ struct coord_config {
     bool metrics_public; /* /metrics for callers that are not on this machine */
     /* what we keep */
     char *store;
+    uint64_t known_records; /* in memory */
     char *audit;
     char *pid_file;   /* "": none */
     char *ports_file; /* "": none; the bound ports, one a line: for port 0 in tests */

@@ -2,7 +2,6 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define AT(field) offsetof(struct node_config, field)
 #define TEXT(n, preset, effect, danger)                                                            \
@@ -80,7 +79,7 @@ const struct qk_opt node_config_table[] = {
     NUMBER(presign_age_ms, "ms", "900000", 1000, 900000,
         "A presignature older than this is wiped unused.", ""),
     NUMBER(known_records, "records", "0", 0, 100000000,
-        "Certified records held in memory, of about 4 KiB; the others are read when used. 0: as "
+        "Certified records held in memory, of about 2 KiB; the others are read when used. 0: as "
         "many as an eighth of the machine's memory has room for.",
         ""),
     NUMBER(open_keys, "keys", "256", 16, 65536,
@@ -88,7 +87,7 @@ const struct qk_opt node_config_table[] = {
         "used.",
         ""),
     NUMBER(sym_keys, "versions", "0", 0, 10000000,
-        "Versions of symmetric keys held open in memory, of about 16 KiB; the others are opened "
+        "Versions of symmetric keys held open in memory, of about 4 KiB; the others are opened "
         "when "
         "used. 0: as many as an eighth of the machine's memory has room for.",
         ""),
@@ -173,16 +172,6 @@ static qk_err cross_check(const char *path, const struct node_config *c, char *w
     return QK_OK;
 }
 
-/* 0 becomes what an eighth of the memory has room for; few are none. */
-static void make_room(uint64_t *n, uint64_t each)
-{
-    enum { LEAST = 1024 };
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (*n != 0) return;
-    if (pages > 0 && page > 0) *n = (uint64_t)pages * (uint64_t)page / 8 / each;
-    if (*n < LEAST) *n = LEAST;
-}
-
 qk_err node_config_read(const char *path, struct node_config *out, char *why, size_t why_len)
 {
     memset(out, 0, sizeof *out);
@@ -191,8 +180,8 @@ qk_err node_config_read(const char *path, struct node_config *out, char *why, si
     if (err == QK_OK) err = resolve_node_key(path, out);
     if (err == QK_OK) err = cross_check(path, out, why, why_len);
     if (err != QK_OK) node_config_free(out);
-    make_room(&out->known_records, 4096);
-    make_room(&out->sym_keys, 16384);
+    if (out->known_records == 0) out->known_records = qk_conf_room(2048);
+    if (out->sym_keys == 0) out->sym_keys = qk_conf_room(4096);
     return err;
 }
 

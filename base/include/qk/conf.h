@@ -31,6 +31,9 @@ QK_MUST_USE qk_err qk_conf_read(const char *path, const struct qk_opt *table, si
     void *out, char *why, size_t why_len);
 /** Free the strings of a struct filled by qk_conf_read. */
 void qk_conf_free(const struct qk_opt *table, size_t n_table, void *conf);
+/** How many things of `each` bytes an eighth of the machine's memory has room for; at least 1024.
+ *  For options that bound a cache and are 0. */
+uint64_t qk_conf_room(uint64_t each);
 /** A commented sample file. */
 void qk_conf_print_sample(const struct qk_opt *table, size_t n_table, FILE *to);
 

@@ -99,6 +99,7 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
     if (err != QK_OK)
         (void)snprintf(why, why_len, "store %s: %s (%s)", c->store, detail, qk_err_name(err));
     QK_TRY(err);
+    QK_TRY(say(coord_store_keep(e->store, c->known_records), why, why_len, "out of memory"));
     QK_TRY(say(coord_presigs_new(&e->presigs), why, why_len, "out of memory"));
     QK_TRY(say(coord_channels_new(&e->channels, e), why, why_len, "out of memory"));
     QK_TRY(say(coord_imports_new(&e->imports), why, why_len, "out of memory"));

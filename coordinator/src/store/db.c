@@ -138,7 +138,7 @@ qk_err coord_store_open(struct coord_store **out, const char *path,
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     (void)snprintf(why, why_len, "cannot open the file");
     qk_err err = coord_db_err(sqlite3_open_v2(path, &s->db, flags, NULL));
-    if (err == QK_OK) err = coord_kept_table_init(&s->kept);
+    if (err == QK_OK) err = coord_kept_table_init(&s->kept, COORD_KEPT_MAX);
     if (err == QK_OK) err = coord_db_schema(s, why, why_len);
     if (err == QK_OK) err = coord_db_prepare(s);
     if (err != QK_OK) {

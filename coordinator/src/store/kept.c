@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include "mpc/sym_record.h"
 
-enum { BUCKETS = 8192 };
-
 qk_err coord_kept_new(struct coord_kept **out, struct qk_bytes certified)
 {
     struct qk_bytes record;
@@ -96,17 +94,26 @@ static struct coord_kept *find(struct coord_kept_table *t, enum kms_kind kind, c
         qk_lru_find(&t->lru, hash_of(kind, id), is_named, &name), struct coord_kept, item);
 }
 
+/* With what an evaluation needs of a version, whether it has been made or not: without points 0.5
+ * KiB, with them some four times the record. */
+static size_t size_of(const struct coord_kept *k)
+{
+    size_t sym = k->r.kind == KMS_KIND_VERSION ? 512 + 4 * k->r.version_of.pkrec.len : 0;
+    return sizeof *k + k->len + sym;
+}
+
 static void drop(struct coord_kept_table *t, struct coord_kept *k)
 {
     qk_lru_remove(&t->lru, &k->item);
-    t->bytes -= sizeof *k + k->len;
+    t->bytes -= size_of(k);
     coord_kept_unref(k);
 }
 
-qk_err coord_kept_table_init(struct coord_kept_table *t)
+qk_err coord_kept_table_init(struct coord_kept_table *t, size_t max)
 {
     t->bytes = 0;
-    return qk_lru_init(&t->lru, BUCKETS);
+    t->max = max;
+    return qk_lru_init(&t->lru, qk_lru_buckets(max));
 }
 
 void coord_kept_table_free(struct coord_kept_table *t)
@@ -127,8 +134,8 @@ void coord_kept_add(struct coord_kept_table *t, struct coord_kept *kept)
     coord_kept_forget(t, kept->r.kind, kept->r.id);
     atomic_fetch_add(&kept->refs, 1);
     qk_lru_add(&t->lru, &kept->item, hash_of(kept->r.kind, kept->r.id));
-    t->bytes += sizeof *kept + kept->len;
-    while (t->lru.n > COORD_KEPT_MAX || (t->bytes > COORD_KEPT_BYTES_MAX && t->lru.n > 1))
+    t->bytes += size_of(kept);
+    while (t->lru.n > t->max || (t->bytes > t->max * COORD_KEPT_EACH && t->lru.n > 1))
         drop(t, QK_LRU_OF(t->lru.oldest, struct coord_kept, item));
 }
 

@@ -10,7 +10,10 @@
 #include "qk/lru.h"
 #include "store/store.h"
 
-enum { COORD_KEPT_MAX = 8192, COORD_KEPT_BYTES_MAX = 32 << 20 };
+enum {
+    COORD_KEPT_MAX = 8192,  /* records, unless coord_store_keep says otherwise */
+    COORD_KEPT_EACH = 4096, /* bytes of room for one: they are bounded by bytes, too */
+};
 
 struct coord_kept {
     struct qk_lru_item item; /* the table's */
@@ -32,10 +35,11 @@ void coord_kept_unref(struct coord_kept *kept); /* NULL is allowed */
 
 struct coord_kept_table {
     struct qk_lru lru;
-    size_t bytes;
+    size_t max, bytes;
 };
 
-QK_MUST_USE qk_err coord_kept_table_init(struct coord_kept_table *t);
+/** At most max records, in at most max * COORD_KEPT_EACH bytes. QK_E_NOMEM. */
+QK_MUST_USE qk_err coord_kept_table_init(struct coord_kept_table *t, size_t max);
 void coord_kept_table_free(struct coord_kept_table *t);
 /** A new reference, or NULL. */
 struct coord_kept *coord_kept_find(struct coord_kept_table *t, enum kms_kind kind, const char *id);

@@ -72,6 +72,16 @@ qk_err coord_store_get(
     return QK_OK;
 }
 
+qk_err coord_store_keep(struct coord_store *store, size_t n)
+{
+    struct coord_kept_table t;
+    QK_TRY(coord_kept_table_init(&t, n));
+    COORD_STORE_ENTER(store);
+    coord_kept_table_free(&store->kept);
+    store->kept = t;
+    return QK_OK;
+}
+
 /* What is stored of the same record: version 0 when nothing. */
 static qk_err current(
     struct coord_store *s, const struct kms_record *r, uint64_t *version, uint8_t hash[static 32])

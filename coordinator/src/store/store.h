@@ -8,7 +8,7 @@
  *  and a loss of power once coord_store_sync has run, which is called every few tens of
  * milliseconds while there are changes. A loss of power in between loses no change either: q nodes
  * keep what they signed, and rounds/promised.h puts the certificate together again. One process per
- * file (locked exclusively). Records in use are kept decoded.
+ * file (locked exclusively). Records in use are kept decoded (coord_store_keep).
  *
  *  Threads    every function may be called from any thread
  */
@@ -48,6 +48,9 @@ QK_MUST_USE qk_err coord_entry_version(
  *  cluster), QK_E_NOMEM. */
 QK_MUST_USE qk_err coord_store_open(struct coord_store **out, const char *path,
     const struct wire_cluster *cluster, char *why, size_t why_len);
+/** Keep up to n records decoded in memory, in at most n * 4 KiB; what is kept now is forgotten.
+ *  Without this it is a few thousand. QK_E_NOMEM. */
+QK_MUST_USE qk_err coord_store_keep(struct coord_store *store, size_t n);
 /** NULL is allowed. */
 void coord_store_close(struct coord_store *store);
 

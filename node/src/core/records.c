@@ -8,7 +8,7 @@
 #include "wire/calls.h"
 #include "vault/records.h"
 
-enum { EACH = 4096 /* bytes of room for one: what config.known_records counts on */ };
+enum { EACH = 2048 /* bytes of room for one: what config.known_records counts on */ };
 
 struct node_record_cache {
     pthread_mutex_t lock;
@@ -66,15 +66,14 @@ qk_err node_cert_verify(
 /* Decode and verify; *out is owned by the caller. */
 static qk_err verify_certified(struct node *node, struct qk_bytes certified, struct node_known *out)
 {
-    struct qk_bytes record;
     struct kms_cert cert;
-    QK_TRY(kms_certified_decode(certified, &record, &cert));
-    QK_TRY(kms_stored_load(record, &out->stored));
-    size_t q = wire_cluster_quorum(node->cluster);
-    QK_TRY(kms_cert_verify(&out->stored.r, &cert, node_cert_verify, node, q));
     out->certified = (struct qk_buf)QK_BUF(KMS_CERTIFIED_MAX);
     qk_buf_add(&out->certified, certified.p, certified.len);
-    return out->certified.err;
+    QK_TRY(out->certified.err);
+    QK_TRY(kms_certified_decode(qk_buf_view(&out->certified), &out->record, &cert));
+    QK_TRY(kms_record_decode(out->record, &out->stored.r));
+    size_t q = wire_cluster_quorum(node->cluster);
+    return kms_cert_verify(&out->stored.r, &cert, node_cert_verify, node, q);
 }
 
 /* ---- the cache ---- */
@@ -105,7 +104,7 @@ static struct node_known *find(struct node_record_cache *c, enum kms_kind kind, 
 
 static size_t size_of(const struct node_known *known)
 {
-    return sizeof *known + known->stored.bytes.cap + known->certified.cap;
+    return sizeof *known + known->certified.cap;
 }
 
 static void drop(struct node_record_cache *c, struct node_known *known)
@@ -251,7 +250,7 @@ void node_known_row(const struct node_known *known, struct node_record *row)
     *row = (struct node_record){.kind = (uint8_t)r->kind,
         .id = qk_str(r->id),
         .version = r->version,
-        .record = qk_buf_view(&known->stored.bytes),
+        .record = known->record,
         .cert = qk_buf_view(&known->certified)};
     memcpy(row->hash, r->hash, 32);
 }

@@ -15,9 +15,10 @@
 
 /** A decoded record. Read-only, reference counted. */
 struct node_known {
-    struct kms_stored stored;
-    struct qk_buf certified; /* record with certificate, as sent */
-    struct qk_lru_item item; /* private, as all that follows */
+    struct kms_stored stored; /* its views point into certified; bytes: none of its own */
+    struct qk_bytes record;   /* the encoding, in certified */
+    struct qk_buf certified;  /* record with certificate, as sent */
+    struct qk_lru_item item;  /* private, as all that follows */
     unsigned refs;
     bool dropped;
     _Atomic bool on_disk;
