@@ -159,6 +159,17 @@ void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms)
     (void)dialer_start(d); /* if not: wire_dialer_check does it */
 }
 
+/* Without the lock; `open` was true iff close. */
+static void dialer_replace(struct wire_dialer *d, bool close, nng_dialer old, uint64_t now_ms)
+{
+    if (close) (void)nng_dialer_close(old); /* waits for callbacks that take the lock */
+    (void)pthread_mutex_lock(d->lock);
+    d->fresh_since_ms = now_ms;
+    bool started = dialer_start(d) == QK_OK; /* if not: again at the next check */
+    (void)pthread_mutex_unlock(d->lock);
+    if (started) qk_log(QK_DEBUG, "wire.dialer.replaced", QK_F_STR("url", d->url));
+}
+
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)
 {
     wire_tls_expire(d->stats, now_ms);
@@ -169,13 +180,20 @@ void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms)
     nng_dialer old = d->dialer;
     if (due) d->open = false;
     (void)pthread_mutex_unlock(d->lock);
-    if (!due) return;
-    if (close) (void)nng_dialer_close(old); /* waits for callbacks that take the lock */
+    if (due) dialer_replace(d, close, old, now_ms);
+}
+
+/* A connection that is under negotiation, or through and not yet gone, is left alone: it is what is
+ * wanted, and NNG does not take well to a dialer that is closed then. */
+void wire_dialer_hurry(struct wire_dialer *d, uint64_t n_gone, uint64_t now_ms)
+{
     (void)pthread_mutex_lock(d->lock);
-    d->fresh_since_ms = now_ms;
-    bool started = dialer_start(d) == QK_OK; /* if not: again at the next check */
+    bool sleeps = d->open && atomic_load(&d->stats->pending) == 0 &&
+                  atomic_load(&d->stats->through) == n_gone;
+    nng_dialer old = d->dialer;
+    if (sleeps) d->open = false;
     (void)pthread_mutex_unlock(d->lock);
-    if (started) qk_log(QK_DEBUG, "wire.dialer.replaced", QK_F_STR("url", d->url));
+    if (sleeps) dialer_replace(d, true, old, now_ms);
 }
 
 void wire_dialer_free(struct wire_dialer *d)

@@ -75,6 +75,9 @@ unsigned wire_dialer_retire(
 void wire_dialer_renew(struct wire_dialer *d, nng_socket sock, uint64_t now_ms);
 /** Without the lock, from the ticker. */
 void wire_dialer_check(struct wire_dialer *d, bool connected, uint64_t now_ms);
+/** Without the lock, from the ticker: dial at once instead of sleeping on, if that is all the
+ * dialer does. n_gone: how many of its pipes NNG has removed. */
+void wire_dialer_hurry(struct wire_dialer *d, uint64_t n_gone, uint64_t now_ms);
 /** Without the lock, after the socket has been closed. */
 void wire_dialer_free(struct wire_dialer *d);
 

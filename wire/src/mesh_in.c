@@ -56,6 +56,7 @@ static void on_hello(struct mesh_peer *p, const struct wire_hello *h)
     }
     p->greeted = true;
     p->owes_heartbeat = true;
+    p->hurry = p->out_pipe.id == 0;
     mesh_out_pump(p);
 }
 

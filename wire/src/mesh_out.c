@@ -143,6 +143,7 @@ static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
     mesh_lock(p);
     bool was_ours = p->out_pipe.id == pipe.id;
     p->gone = pipe;
+    p->n_gone++;
     p->spent = true;
     uint64_t lasted = was_ours ? wire_ms_since(p->out_since_ms, now) : 0;
     p->redial_ms = now + wire_dialer_retire(&p->dialer, lasted, now, &old);
@@ -196,16 +197,31 @@ static void replace_socket(struct mesh_peer *p, nng_socket old, uint64_t now)
     mesh_unlock(p);
 }
 
+/* Under the lock. A peer that was away for a while is dialled as soon as it has dialled us, and not
+ * only when the delay is over that grew meanwhile; but a peer that takes us in only to throw us out
+ * gains one more by this in the time of the longest delay. */
+static bool may_hurry(struct mesh_peer *p, uint64_t now)
+{
+    bool may = p->hurry && p->out_pipe.id == 0 &&
+               wire_ms_since(p->hurried_ms, now) >= p->mesh->cfg.reconnect_max_ms;
+    p->hurry = false;
+    if (may) p->hurried_ms = now;
+    return may;
+}
+
 void mesh_out_check(struct mesh_peer *p, uint64_t now)
 {
     mesh_lock(p);
-    bool spent = p->spent, connected = p->out_pipe.id != 0;
-    bool replace = spent && now >= p->redial_ms;
+    bool spent = p->spent, connected = p->out_pipe.id != 0, hurry = may_hurry(p, now);
+    bool replace = spent && (hurry || now >= p->redial_ms);
+    uint64_t n_gone = p->n_gone;
     nng_socket old = p->push;
     if (replace) p->push.id = 0;
     mesh_unlock(p);
     if (replace)
         replace_socket(p, old, now);
+    else if (!spent && hurry)
+        wire_dialer_hurry(&p->dialer, n_gone, now);
     else if (!spent)
         wire_dialer_check(&p->dialer, connected, now);
 }

@@ -38,6 +38,9 @@ struct mesh_peer {
     bool spent;        /* push has had its pipe; the timer replaces it at redial_ms */
     uint64_t redial_ms;
     uint64_t out_since_ms;
+    uint64_t n_gone;     /* pipes that were removed */
+    bool hurry;          /* the peer has dialled in, so it can be dialled */
+    uint64_t hurried_ms; /* the last time that we did so before it was due */
     nng_aio *send_aio;
     bool sending;              /* send_aio is with NNG */
     uint32_t sending_messages; /* in the frame it carries */

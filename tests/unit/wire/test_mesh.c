@@ -152,6 +152,23 @@ QK_TEST(mesh, a_peer_that_restarts_is_back_and_older_lines_are_replaced)
     pair_down(&p);
 }
 
+/* Its own delay has grown to minutes while the peer was away; the peer's hello cuts it short. */
+QK_TEST(mesh, a_peer_that_dials_in_is_dialled_at_once)
+{
+    struct pair p;
+    wt_world_init(&p.w);
+    for (unsigned i = 0; i < 2; i++) wt_inbox_init(&p.in[i]);
+    struct wire_mesh_config cfg = wt_mesh_config(&p.w, 1, &p.in[0]);
+    cfg.reconnect_min_ms = cfg.reconnect_max_ms = 3600 * 1000;
+    qk_assert_ok(wire_mesh_new(&p.m[0], &cfg));
+    qk_assert_ok(wire_mesh_start(p.m[0]));
+    wt_sleep_ms(300); /* it has dialled in vain */
+    p.m[1] = wt_mesh(&p.w, 2, NULL, &p.in[1]);
+    cr_assert(wt_wait_ups(&p.in[0], 2, 1), "it sleeps on although the peer is there");
+    cr_assert(wt_wait_ups(&p.in[1], 1, 1));
+    pair_down(&p);
+}
+
 QK_TEST(mesh, config_must_fit_the_cluster)
 {
     struct wt_world w;
