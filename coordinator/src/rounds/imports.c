@@ -27,11 +27,13 @@ struct offer {
 struct coord_imports {
     pthread_mutex_t mutex;
     uint8_t mac_key[32];
-    struct offer *offers; /* COORD_IMPORTS_MAX, locked memory; NULL until the first */
+    struct offer *offers; /* max, locked memory; NULL until the first */
+    size_t max;
 };
 
-qk_err coord_imports_new(struct coord_imports **out)
+qk_err coord_imports_new(struct coord_imports **out, size_t max)
 {
+    QK_ENSURE(max >= 1 && max <= COORD_IMPORTS_MAX, QK_E_STATE);
     struct coord_imports *s = calloc(1, sizeof *s);
     QK_ENSURE(s != NULL, QK_E_NOMEM);
     qk_err err = qk_rng_fill(qk_rng_system(), s->mac_key, sizeof s->mac_key);
@@ -40,6 +42,7 @@ qk_err coord_imports_new(struct coord_imports **out)
         return err;
     }
     (void)pthread_mutex_init(&s->mutex, NULL);
+    s->max = max;
     *out = s;
     return QK_OK;
 }
@@ -82,39 +85,56 @@ static bool token_is_ours(struct coord_imports *s, struct qk_bytes token)
 
 /* ---- offers; with the lock ---- */
 
-static struct offer *oldest_of(struct coord_imports *s, const uint8_t *key_id, size_t *n)
+static size_t count_of(const struct coord_imports *s, const uint8_t *key_id)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->max; i++)
+        n += s->offers[i].valid_to_ms != 0 && memcmp(s->offers[i].key_id, key_id, 16) == 0;
+    return n;
+}
+
+/* The oldest of those whose key has at least so many; of this key, unless it is NULL. */
+static struct offer *oldest_of(struct coord_imports *s, const uint8_t *key_id, size_t at_least)
 {
     struct offer *oldest = NULL;
-    *n = 0;
-    for (size_t i = 0; i < COORD_IMPORTS_MAX; i++) {
+    for (size_t i = 0; i < s->max; i++) {
         struct offer *o = &s->offers[i];
-        if (o->valid_to_ms == 0 || memcmp(o->key_id, key_id, 16) != 0) continue;
-        ++*n;
-        if (oldest == NULL || o->valid_to_ms < oldest->valid_to_ms) oldest = o;
+        if (o->valid_to_ms == 0 || (oldest != NULL && o->valid_to_ms >= oldest->valid_to_ms))
+            continue;
+        if (key_id != NULL && memcmp(o->key_id, key_id, 16) != 0) continue;
+        if (count_of(s, o->key_id) >= at_least) oldest = o;
     }
     return oldest;
 }
 
+static struct offer *free_place(struct coord_imports *s, uint64_t now_ms)
+{
+    struct offer *place = NULL;
+    for (size_t i = 0; i < s->max; i++) {
+        struct offer *o = &s->offers[i];
+        if (o->valid_to_ms <= now_ms) qk_wipe(o, sizeof *o);
+        if (o->valid_to_ms == 0) place = o;
+    }
+    return place;
+}
+
+/* When all are taken, a key that has several gives up its oldest, else the oldest of all goes: its
+ * owner asks for parameters again, which is better than that nobody else can for a day. */
 static struct offer *place(struct coord_imports *s, const uint8_t *key_id, uint64_t now_ms)
 {
-    size_t n;
-    for (size_t i = 0; i < COORD_IMPORTS_MAX; i++)
-        if (s->offers[i].valid_to_ms != 0 && s->offers[i].valid_to_ms <= now_ms)
-            qk_wipe(&s->offers[i], sizeof s->offers[i]);
-    struct offer *oldest = oldest_of(s, key_id, &n);
-    if (n >= COORD_IMPORTS_OF_KEY) return oldest;
-    for (size_t i = 0; i < COORD_IMPORTS_MAX; i++)
-        if (s->offers[i].valid_to_ms == 0) return &s->offers[i];
-    return NULL;
+    struct offer *unused = free_place(s, now_ms);
+    if (count_of(s, key_id) >= COORD_IMPORTS_OF_KEY) return oldest_of(s, key_id, 1);
+    if (unused != NULL) return unused;
+    struct offer *spare = oldest_of(s, NULL, 2);
+    return spare != NULL ? spare : oldest_of(s, NULL, 1);
 }
 
 static qk_err keep(struct coord_imports *s, struct offer *o, struct qk_bytes der, uint64_t now_ms)
 {
-    if (s->offers == NULL) s->offers = qk_locked_alloc(COORD_IMPORTS_MAX * sizeof *s->offers);
+    if (s->offers == NULL) s->offers = qk_locked_alloc(s->max * sizeof *s->offers);
     QK_ENSURE(s->offers != NULL, QK_E_NOMEM);
     QK_ENSURE(der.len <= DER_MAX, QK_E_TOO_LARGE);
     struct offer *to = place(s, o->key_id, now_ms);
-    QK_ENSURE(to != NULL, QK_E_BUSY);
     qk_wipe(to, sizeof *to);
     *to = *o;
     to->der_len = der.len;
@@ -238,7 +258,7 @@ static qk_err find(struct coord_imports *s, struct qk_bytes token, const uint8_t
     if (!ours) return kms_fault_bare(fault, "InvalidImportTokenException");
     bool found = false;
     (void)pthread_mutex_lock(&s->mutex);
-    for (size_t i = 0; i < COORD_IMPORTS_MAX && s->offers != NULL && !found; i++) {
+    for (size_t i = 0; i < s->max && s->offers != NULL && !found; i++) {
         const struct offer *o = &s->offers[i];
         found = o->valid_to_ms != 0 && memcmp(o->id, token.p + 1, 16) == 0;
         if (found) *out = *o;

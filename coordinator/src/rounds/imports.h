@@ -19,14 +19,15 @@
 
 enum {
     COORD_IMPORT_MS = 86400000, /* ParametersValidTo */
-    COORD_IMPORTS_MAX = 64,     /* pairs at one time */
+    COORD_IMPORTS_MAX = 64,     /* pairs at one time; then the oldest makes room */
     COORD_IMPORTS_OF_KEY = 4,   /* of these for one key; the oldest makes room */
     COORD_IMPORT_TOKEN_LEN = 1 + 16 + 16 + 8 + 32,
     COORD_MATERIAL_MAX = 1024,
 };
 
 struct coord_imports;
-QK_MUST_USE qk_err coord_imports_new(struct coord_imports **out);
+/** max: pairs at one time, 1..COORD_IMPORTS_MAX. */
+QK_MUST_USE qk_err coord_imports_new(struct coord_imports **out, size_t max);
 void coord_imports_free(struct coord_imports *s); /* wipes; NULL is allowed */
 
 /** A new wrapping pair. Takes long (RSA): never on a quick thread.
@@ -35,8 +36,7 @@ void coord_imports_free(struct coord_imports *s); /* wipes; NULL is allowed */
  *                   RSA_AES_KEY_WRAP_SHA_1, RSA_AES_KEY_WRAP_SHA_256; RSA_2048, RSA_3072, RSA_4096
  *  token, spki      appended
  *
- *  QK_E_BUSY: no random bytes now, or COORD_IMPORTS_MAX others wait; QK_E_NOMEM (the lock limit),
- * 5xx.
+ *  QK_E_BUSY: no random bytes now; QK_E_NOMEM (the lock limit), 5xx.
  */
 QK_MUST_USE qk_err coord_imports_offer(struct coord_imports *s, struct coord_randpool *random,
     const uint8_t key_id[static 16], struct qk_bytes algorithm, struct qk_bytes spec,

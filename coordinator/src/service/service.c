@@ -102,7 +102,7 @@ static qk_err start_engine(struct coord_service *s, char *why, size_t why_len)
     QK_TRY(say(coord_store_keep(e->store, c->known_records), why, why_len, "out of memory"));
     QK_TRY(say(coord_presigs_new(&e->presigs), why, why_len, "out of memory"));
     QK_TRY(say(coord_channels_new(&e->channels, e), why, why_len, "out of memory"));
-    QK_TRY(say(coord_imports_new(&e->imports), why, why_len, "out of memory"));
+    QK_TRY(say(coord_imports_new(&e->imports, COORD_IMPORTS_MAX), why, why_len, "out of memory"));
     QK_TRY(say(coord_timers_new(&e->timers), why, why_len, "out of memory"));
     struct coord_nodes_config nodes = {.cluster = s->cluster,
         .identity = s->identity,

@@ -26,7 +26,7 @@ static struct bench *bench_new(void)
     struct bench *b = calloc(1, sizeof *b);
     cr_assert(b != NULL);
     cw_init_sym(&b->w, MPC_SYM_FV);
-    qk_assert_ok(coord_imports_new(&b->imports));
+    qk_assert_ok(coord_imports_new(&b->imports, COORD_IMPORTS_MAX));
     b->token = (struct qk_buf)QK_BUF(256);
     b->spki = (struct qk_buf)QK_BUF(1024);
     b->now_ms = qk_now_ms();
@@ -186,7 +186,7 @@ QK_TEST(imports, a_token_is_good_for_its_key_its_day_and_its_process)
     expect_fault(b, unwrap(b, key_a, qk_bytes(w, n)), "ExpiredImportTokenException");
     b->now_ms -= 1000;
     coord_imports_free(b->imports); /* restarted */
-    qk_assert_ok(coord_imports_new(&b->imports));
+    qk_assert_ok(coord_imports_new(&b->imports, COORD_IMPORTS_MAX));
     expect_fault(b, unwrap(b, key_a, qk_bytes(w, n)), "ExpiredImportTokenException");
     bench_free(b);
 }
@@ -205,5 +205,51 @@ QK_TEST(imports, one_key_cannot_take_all_places)
     }
     memcpy(b->token.p, token_b.p, token_b.len);
     qk_assert_ok(unwrap(b, key_b, qk_bytes(w, n)));
+    bench_free(b);
+}
+
+/* Offers to key 1, 2, ...; wrapped[i] and token[i] are what its owner has in hand. */
+struct offered {
+    struct qk_buf token;
+    uint8_t key[16], wrapped[600];
+    size_t len;
+};
+
+static void offer_to(struct bench *b, uint8_t key, struct offered *o)
+{
+    *o = (struct offered){.token = QK_BUF(256), .key = {key}};
+    b->now_ms++;
+    offer(b, o->key, algorithms[1]);
+    o->len = wrap(b, algorithms[1], 32, o->wrapped);
+    qk_buf_add(&o->token, b->token.p, b->token.len);
+}
+
+static bool still_good(struct bench *b, const struct offered *o)
+{
+    qk_buf_clear(&b->token);
+    qk_buf_add(&b->token, o->token.p, o->token.len);
+    return unwrap(b, o->key, qk_bytes(o->wrapped, o->len)) == QK_OK;
+}
+
+QK_TEST(imports, when_all_places_are_taken_the_oldest_makes_room)
+{
+    struct bench *b = bench_new();
+    struct offered o[6];
+    coord_imports_free(b->imports);
+    qk_assert_ok(coord_imports_new(&b->imports, 3));
+    offer_to(b, 1, &o[0]);
+    offer_to(b, 2, &o[1]);
+    offer_to(b, 2, &o[2]);
+    offer_to(b, 3, &o[3]); /* key 2 has two */
+    cr_expect(still_good(b, &o[0]), "key 1 has only this one");
+    cr_expect_not(still_good(b, &o[1]));
+    cr_expect(still_good(b, &o[2]) && still_good(b, &o[3]));
+    offer_to(b, 4, &o[4]); /* each has one */
+    cr_expect_not(still_good(b, &o[0]), "the oldest of all");
+    cr_expect(still_good(b, &o[2]) && still_good(b, &o[3]) && still_good(b, &o[4]));
+    b->now_ms = b->valid_to_ms + 1;
+    offer_to(b, 5, &o[5]);
+    cr_expect(still_good(b, &o[5]));
+    for (size_t i = 0; i < QK_COUNT(o); i++) qk_buf_free(&o[i].token);
     bench_free(b);
 }
