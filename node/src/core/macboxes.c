@@ -7,7 +7,7 @@
 enum {
     EARLY_MS = 5000,          /* how long frames wait for a run that nobody has begun */
     EARLY_OF_PEER = 8u << 20, /* bytes */
-    EARLY_BYTES = 24u << 20,  /* of all peers */
+    EARLY_BYTES = 16u << 20,  /* of all peers */
 };
 
 void node_mac_item_free(struct node_mac_item *item)

@@ -158,6 +158,7 @@ qk_err node_maccarry_run(struct node *node, const struct node_maccarry *c, uint1
                  : c->g2 != NULL ? carry_g2(node, c, run)
                                  : carry_e(node, c, run);
     if (err != QK_OK) {
+        if (c->e != NULL) node_macrun_give_up(node, run);
         blame(node, c, run, id, culprit);
         qk_log(QK_INFO, "mac.run", QK_F_HEX("run", id, 32), QK_F_ERR(err));
     }

@@ -23,7 +23,7 @@ struct node_maccarry {
  *
  *  culprit  whom E suspects, as docs/hmac.md has it: a garbler; E itself: one of the garblers, it
  *           cannot say which; 0: nobody
- *  Returns  QK_E_MISMATCH   the three hold different link secrets; nobody's fault
+ *  Returns  QK_E_MISMATCH   the three hold different link secrets, or E has given up
  *           QK_E_PROOF, QK_E_MALFORMED  a check failed
  *           errors of node_macrun_begin and _next, 5xx
  */

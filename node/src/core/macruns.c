@@ -15,6 +15,8 @@ enum {
     CHUNK_AT = TABLES_AT + NODE_MACLINK_ID_LEN,
     TABLES_MAX = CHUNK_AT + MPC_MAC_CHUNK,
 };
+/* In the place of a credit: E does not go on. */
+static const uint32_t GIVEN_UP = UINT32_MAX;
 _Static_assert((int)TABLES_MAX <= (int)WIRE_MSG_MAX, "a chunk fits");
 
 qk_err node_macruns_new(struct node_macruns **out)
@@ -42,8 +44,12 @@ static void on_credit(struct node_macruns *m, uint16_t from, struct qk_bytes bod
     struct node_macrun *r = find_run(m, body.p);
     if (r != NULL && r->roles.g1 == r->self && r->roles.e == from) {
         bool fits = credit >= r->credit && credit <= r->sent;
-        if (fits) r->credit = credit;
-        if (!fits) r->culprit = from;
+        if (credit == GIVEN_UP)
+            r->given_up = true;
+        else if (fits)
+            r->credit = credit;
+        else
+            r->culprit = from;
         pthread_cond_signal(&r->moved);
     }
     pthread_mutex_unlock(&m->lock);
@@ -221,6 +227,7 @@ static qk_err over(const struct node *node, const struct node_macrun *r)
 {
     QK_ENSURE(r->culprit == 0, QK_E_UNEXPECTED);
     QK_ENSURE(!r->broken, QK_E_IO);
+    QK_ENSURE(!r->given_up, QK_E_MISMATCH);
     QK_ENSURE(qk_mono_ms() < r->deadline_ms && !node_give_up(node), QK_E_TIMEOUT);
     return QK_OK;
 }
@@ -325,11 +332,11 @@ qk_err node_macrun_next(struct node *node, struct node_macrun *run, struct node_
     return err;
 }
 
-static void tell_credit(struct node *node, const struct node_macrun *run)
+static void tell_credit(struct node *node, const struct node_macrun *run, uint32_t credit)
 {
     uint8_t body[36];
     memcpy(body, run->run, 32);
-    qk_put_u32(body + 32, run->consumed);
+    qk_put_u32(body + 32, credit);
     /* what is lost makes G1 wait until the next one, or its deadline */
     if (node_frame_send(node, run->roles.g1, NODE_FRAME_MAC_CREDIT, QK_BYTES(body)) != QK_OK)
         qk_log(QK_DEBUG, "mac.credit.unsent", QK_F_INT("peer", run->roles.g1));
@@ -347,8 +354,13 @@ void node_macrun_consumed(struct node *node, struct node_macrun *run, struct nod
         m->bytes -= item->len;
     }
     pthread_mutex_unlock(&m->lock);
-    if (tables && ++run->consumed % CREDIT_EVERY == 0) tell_credit(node, run);
+    if (tables && ++run->consumed % CREDIT_EVERY == 0) tell_credit(node, run, run->consumed);
     node_mac_item_free(item);
+}
+
+void node_macrun_give_up(struct node *node, const struct node_macrun *run)
+{
+    tell_credit(node, run, GIVEN_UP);
 }
 
 uint16_t node_macrun_culprit(const struct node_macrun *run)

@@ -7,7 +7,7 @@
  *  Frames for a run that nobody has begun here wait 5 s, by run and sender. Bounds:
  *      a sender     NODE_MAC_WINDOW tables not yet consumed, one of each other kind
  *      runs begun   NODE_MAC_RUNS at once, whatever their roles
- *      not begun    NODE_MAC_EARLY of a peer, 8 MiB of a peer, 24 MiB in all
+ *      not begun    NODE_MAC_EARLY of a peer, 8 MiB of a peer, 16 MiB in all
  *  What is over a bound, out of order or not for that sender to send ends that run, or what waits
  *  for it, and nothing else.
  */
@@ -54,6 +54,7 @@ void node_macrun_end(struct node *node, struct node_macrun *run);
 /** What a wait ended with, besides QK_OK:
  *      QK_E_TIMEOUT     the deadline, or the node stops
  *      QK_E_IO          a link broke
+ *      QK_E_MISMATCH    G1: E has given the run up
  *      QK_E_UNEXPECTED  the other end broke the rules above: node_macrun_culprit
  */
 
@@ -84,6 +85,9 @@ struct node_mac_item {
 QK_MUST_USE qk_err node_macrun_next(
     struct node *node, struct node_macrun *run, struct node_mac_item **out);
 void node_macrun_consumed(struct node *node, struct node_macrun *run, struct node_mac_item *item);
+
+/** E: tell G1 not to wait for us any more. */
+void node_macrun_give_up(struct node *node, const struct node_macrun *run);
 
 /** Who broke the rules, or 0. */
 uint16_t node_macrun_culprit(const struct node_macrun *run);

@@ -30,6 +30,7 @@ struct node_macrun {
     pthread_cond_t moved;
     struct node_mac_box *box[2]; /* E: of G1 and of G2 */
     bool broken;                 /* a link went down */
+    bool given_up;               /* G1: E says that it has */
     uint16_t culprit;
     uint32_t sent, credit; /* G1: chunks sent, chunks consumed by E */
     uint32_t consumed;     /* E */

@@ -374,3 +374,18 @@ QK_TEST(macruns, a_run_ends_at_its_deadline_and_what_waits_for_nobody_is_dropped
     cr_assert_eq(node_macruns_bytes(m.node[3]), 0u);
     macmesh_down(&m);
 }
+
+QK_TEST(macruns, a_garbler_stops_when_the_evaluator_has_given_up)
+{
+    struct macmesh m;
+    struct garbler g;
+    pthread_t thread;
+    macmesh_up(&m, NULL, NULL);
+    struct node_macrun *run = begin(&m, 3, 1);
+    start(&g, &m, &thread);
+    node_macrun_give_up(m.node[3], run);
+    join(&g, thread);
+    qk_assert_err(g.err, QK_E_MISMATCH);
+    node_macrun_end(m.node[3], run);
+    macmesh_down(&m);
+}
