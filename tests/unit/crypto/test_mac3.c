@@ -261,6 +261,45 @@ QK_TEST(mac3, M_8_algorithm_and_profile_are_bound)
         for (unsigned j = 0; j < i; j++) cr_assert_neq(memcmp(id[i], id[j], 32), 0, "M-8");
 }
 
+/* All 24 ways to give three roles to four nodes. */
+QK_TEST(mac3, M_8_every_role_is_bound)
+{
+    struct m3_key *k = any_key(MPC_MAC_256, MPC_MAC_N, 4);
+    uint8_t id[24][32];
+    unsigned n = 0;
+    for (unsigned x = 0; x < 64; x++) {
+        uint16_t g1 = (uint16_t)(x % 4 + 1), g2 = (uint16_t)(x / 4 % 4 + 1);
+        uint16_t e = (uint16_t)(x / 16 + 1);
+        struct m3 m;
+        if (g1 == g2 || g1 == e || g2 == e) continue;
+        m3_init(&m, k, 0, qk_str("message"), 1);
+        m.task.roles = (struct mpc_mac_roles){.g1 = g1, .g2 = g2, .e = e};
+        qk_assert_ok(mpc_mac_run_id(id[n], m3_task(&m, e)));
+        for (unsigned j = 0; j < n; j++) cr_assert_neq(memcmp(id[j], id[n], 32), 0, "M-8");
+        n++;
+    }
+    cr_assert_eq(n, 24);
+    free(k);
+}
+
+/* The same bytes once as h and once as the message: the field has two meanings, so two labels. */
+QK_TEST(mac3, M_8_a_message_is_not_taken_for_a_digest)
+{
+    struct m3_key *n = any_key(MPC_MAC_256, MPC_MAC_N, 3), *s = any_key(MPC_MAC_256, MPC_MAC_S, 3);
+    static const uint8_t bytes[32] = {5};
+    uint8_t id[2][32];
+    struct m3 m;
+    memcpy(s->rec.pk, n->rec.pk, sizeof s->rec.pk);
+    m3_init(&m, n, 0, qk_bytes(NULL, 0), 1);
+    m.task.digest = bytes;
+    qk_assert_ok(mpc_mac_run_id(id[0], m3_task(&m, 1)));
+    m3_init(&m, s, 0, QK_BYTES(bytes), 1);
+    qk_assert_ok(mpc_mac_run_id(id[1], m3_task(&m, 1)));
+    cr_assert_neq(memcmp(id[0], id[1], 32), 0, "M-8");
+    free(n);
+    free(s);
+}
+
 /* The map from seeds to what is garbled under them. kh is the first thing a seed gives: equal kh is
  * an equal seed, and then everything sent must be equal too, in both garblers. */
 struct seen {
@@ -354,6 +393,7 @@ QK_TEST(mac3, M_9_roles_must_be_three_nodes_of_the_record_and_mine_among_them)
         {"I am not there", {1, 2, 3}, 4, 3},
     };
     struct m3_key *k = any_key(MPC_MAC_256, MPC_MAC_N, 4);
+    uint8_t id[32];
     for (size_t i = 0; i < QK_COUNT(bad); i++) {
         struct mpc_mac_g1 *g1 = NULL;
         struct mpc_mac_g2 *g2 = NULL;
@@ -371,6 +411,9 @@ QK_TEST(mac3, M_9_roles_must_be_three_nodes_of_the_record_and_mine_among_them)
             err = mpc_mac_e_new(&e, &m.task, k->kappa[1][2]);
         cr_assert_eq(err, QK_E_STATE, "M-9: %s gave %s", bad[i].what, qk_err_name(err));
         cr_assert(g1 == NULL && g2 == NULL && e == NULL, "M-9: %s", bad[i].what);
+        bool other = strstr(bad[i].what, "I am a") || strstr(bad[i].what, "I am the");
+        cr_assert_eq(mpc_mac_run_id(id, &m.task), other ? QK_OK : QK_E_STATE, "M-9: %s",
+            bad[i].what); /* that run exists, with me in another place */
     }
     free(k);
 }
