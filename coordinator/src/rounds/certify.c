@@ -1,5 +1,23 @@
 #include "rounds/certify.h"
 
+qk_err coord_expected_of(struct kms_change *change, struct coord_expected *out)
+{
+    for (size_t i = 0; i < change->n; i++) {
+        out->bytes[i] = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
+        out->n = i + 1;
+        QK_TRY(kms_record_encode(&change->records[i], &out->bytes[i]));
+        QK_TRY(out->bytes[i].err);
+        out->views[i] = qk_buf_view(&out->bytes[i]);
+    }
+    return QK_OK;
+}
+
+void coord_expected_free(struct coord_expected *e)
+{
+    for (size_t i = 0; i < e->n; i++) qk_buf_free(&e->bytes[i]);
+    e->n = 0;
+}
+
 void coord_certified_free(struct coord_certified *c)
 {
     for (size_t i = 0; i < c->n; i++) qk_buf_free(&c->bytes[i]);

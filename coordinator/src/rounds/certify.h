@@ -3,7 +3,19 @@
 #define COORD_CERTIFY_H
 
 #include "kms/cert.h"
+#include "kms/decide.h"
 #include "rounds/attempt.h"
+
+/** The records of a change as the coordinator makes them itself. */
+struct coord_expected {
+    struct qk_buf bytes[KMS_CHANGE_MAX];
+    struct qk_bytes views[KMS_CHANGE_MAX]; /* of these */
+    size_t n;
+};
+/** Encode them (which sets their hashes). out zeroed before; free it whatever comes back.
+ * QK_E_NOMEM. */
+QK_MUST_USE qk_err coord_expected_of(struct kms_change *change, struct coord_expected *out);
+void coord_expected_free(struct coord_expected *e);
 
 /** Certified records, ready for the store and for publishing. */
 struct coord_certified {

@@ -2,13 +2,19 @@
 
 #include <stdlib.h>
 #include "kms/decide.h"
+#include "qk/clock.h"
 #include "qk/log.h"
 #include "rounds/certify.h"
 #include "rounds/chores.h"
 #include "rounds/combine.h"
 #include "rounds/publisher.h"
 
-enum { ATTEMPTS = 3, PAGE = 100, ROTATIONS_MAX = 20 };
+enum {
+    ATTEMPTS = 3,
+    PAGE = 100,
+    ROTATIONS_MAX = 20, /* in one run */
+    ROTATING_MS = 30000 /* after that long no other one is begun in it */
+};
 
 struct due {
     struct coord_engine *engine;
@@ -66,17 +72,6 @@ static qk_err prepare(struct due *d, const struct kms_ref *key_ref)
 
 /* ---- what the nodes answer ---- */
 
-struct expected {
-    struct qk_buf bytes[KMS_CHANGE_MAX];
-    struct qk_bytes views[KMS_CHANGE_MAX];
-    size_t n;
-};
-
-static void expected_free(struct expected *e)
-{
-    for (size_t i = 0; i < e->n; i++) qk_buf_free(&e->bytes[i]);
-}
-
 /* The new material, as the first answer tells; coord_certify compares the others with it. */
 static qk_err read_created(
     const struct due *d, const struct coord_attempt *a, struct kms_created *out)
@@ -95,7 +90,7 @@ static qk_err read_created(
 }
 
 /* The records as we make them ourselves. */
-static qk_err expect(const struct due *d, const struct coord_attempt *a, struct expected *out)
+static qk_err expect(const struct due *d, const struct coord_attempt *a, struct coord_expected *out)
 {
     struct kms_created created = {.pkrec = {0}};
     bool makes = d->kind == KMS_DUE_ROTATE && d->version_record == NULL;
@@ -104,13 +99,7 @@ static qk_err expect(const struct due *d, const struct coord_attempt *a, struct 
     QK_ENSURE(next != NULL, QK_E_NOMEM);
     qk_err err = kms_transition_due(
         d->key, d->version_record, d->kind, d->now_ms, makes ? &created : NULL, next);
-    for (size_t i = 0; i < next->n && err == QK_OK; i++) {
-        out->bytes[i] = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
-        out->n = i + 1;
-        err = kms_record_encode(&next->records[i], &out->bytes[i]);
-        if (err == QK_OK) err = out->bytes[i].err;
-        out->views[i] = qk_buf_view(&out->bytes[i]);
-    }
+    if (err == QK_OK) err = coord_expected_of(next, out);
     free(next);
     return err;
 }
@@ -118,11 +107,11 @@ static qk_err expect(const struct due *d, const struct coord_attempt *a, struct 
 static qk_err certify(
     struct due *d, const struct coord_attempt *a, const uint16_t *set, struct coord_certified *made)
 {
-    struct expected e = {.n = 0};
+    struct coord_expected e = {.n = 0};
     uint16_t liar = 0;
     qk_err err = expect(d, a, &e);
     if (err == QK_OK) err = coord_certify(d->engine->cluster, a, e.views, e.n, made, &liar);
-    expected_free(&e);
+    coord_expected_free(&e);
     for (size_t i = 0; i < a->n && qk_peer_fault(err); i++)
         coord_doubt(d->engine->nodes, &d->doubts, set[i],
             set[i] == liar ? COORD_DOUBT_LIAR : COORD_DOUBT_FAILED);
@@ -204,31 +193,82 @@ static const char *name_of(enum kms_due kind)
     return kind == KMS_DUE_DELETE ? "delete" : kind == KMS_DUE_ROTATE ? "rotate" : "expire";
 }
 
-/* What takes more nodes than there are waits for the next look, without a word each time. */
-static bool can(struct coord_engine *e, enum kms_due kind, unsigned *n_rotations)
+static void report(const char *key, enum kms_due kind, qk_err err)
 {
-    if (kind == KMS_DUE_NOTHING) return false;
-    if (kind != KMS_DUE_ROTATE)
-        return coord_nodes_n_up(e->nodes) >= wire_cluster_quorum(e->cluster);
-    return coord_nodes_n_up(e->nodes) == e->cluster->n && (*n_rotations)++ < ROTATIONS_MAX;
+    qk_log(err == QK_OK ? QK_INFO : QK_WARN, "key.due", QK_F_STR("key", key),
+        QK_F_STR("what", name_of(kind)), QK_F_ERR(err));
 }
 
+/* Some of the keys whose rotation is due, each as likely as another: where one fails again and
+ * again, the others have their turn. */
+struct rotations {
+    char id[ROTATIONS_MAX][KMS_RECORD_ID_MAX + 1];
+    size_t n;
+    uint64_t seen;
+};
+
+static qk_err random_below(uint64_t n, uint64_t *out)
+{
+    uint8_t b[8];
+    QK_TRY(qk_rng_fill(qk_rng_system(), b, sizeof b));
+    *out = qk_get_u64(b) % n; /* nothing secret: a slight preference does no harm */
+    return QK_OK;
+}
+
+static qk_err note_rotation(struct rotations *r, const char *id)
+{
+    uint64_t at;
+    QK_TRY(random_below(++r->seen, &at));
+    if (r->n < ROTATIONS_MAX) at = r->n++;
+    if (at < ROTATIONS_MAX) memcpy(r->id[at], id, sizeof r->id[at]);
+    return QK_OK;
+}
+
+static void rotate(struct coord_engine *e, const char *id, uint64_t now_ms)
+{
+    struct kms_ref ref = {.kind = KMS_KIND_KEY};
+    COORD_AUTO_ENTRY key = {0};
+    memcpy(ref.id, id, sizeof ref.id);
+    if (coord_store_get(e->store, &ref, &key) != QK_OK) return;
+    if (kms_due_of(&key.r.key, now_ms) != KMS_DUE_ROTATE) return; /* changed meanwhile */
+    report(id, KMS_DUE_ROTATE, due_one(e, &key.r, KMS_DUE_ROTATE, now_ms));
+}
+
+/* What takes more nodes than there are waits for the next look, without a word each time. */
+static qk_err rotate_some(struct coord_engine *e, const struct rotations *r, uint64_t now_ms)
+{
+    uint64_t first, from_ms = qk_mono_ms();
+    if (r->n == 0) return QK_OK;
+    QK_TRY(random_below(r->n, &first));
+    for (size_t i = 0; i < r->n && qk_mono_ms() - from_ms < ROTATING_MS; i++) {
+        if (coord_nodes_n_up(e->nodes) != e->cluster->n) break;
+        rotate(e, r->id[(first + i) % r->n], now_ms);
+    }
+    return QK_OK;
+}
+
+static qk_err look_at(struct coord_engine *e, const struct kms_record *r, uint64_t now_ms,
+    struct rotations *rotations)
+{
+    enum kms_due kind = kms_due_of(&r->key, now_ms);
+    if (kind == KMS_DUE_NOTHING) return QK_OK;
+    if (kind == KMS_DUE_ROTATE) return note_rotation(rotations, r->id);
+    if (coord_nodes_n_up(e->nodes) >= wire_cluster_quorum(e->cluster))
+        report(r->id, kind, due_one(e, r, kind, now_ms));
+    return QK_OK;
+}
+
+/* Rotations come last: they take seconds each, and one that goes wrong half a minute. */
 qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms)
 {
     struct coord_due_query query = {.now_ms = now_ms, .limit = PAGE};
-    unsigned n_rotations = 0;
+    struct rotations rotations = {.n = 0};
     for (bool more = true; more;) {
         COORD_AUTO_PAGE page = {0};
         QK_TRY(coord_store_due(e->store, &query, &page));
         more = page.more;
-        for (size_t i = 0; i < page.n; i++) {
-            const struct kms_record *r = &page.entries[i].r;
-            enum kms_due kind = kms_due_of(&r->key, now_ms);
-            if (!can(e, kind, &n_rotations)) continue;
-            qk_err err = due_one(e, r, kind, now_ms);
-            qk_log(err == QK_OK ? QK_INFO : QK_WARN, "key.due", QK_F_STR("key", r->id),
-                QK_F_STR("what", name_of(kind)), QK_F_ERR(err));
-        }
+        for (size_t i = 0; i < page.n; i++)
+            QK_TRY(look_at(e, &page.entries[i].r, now_ms, &rotations));
     }
-    return QK_OK;
+    return rotate_some(e, &rotations, now_ms);
 }

@@ -10,7 +10,8 @@
 #include "rounds/engine.h"
 
 /** Certify, store and publish what is due at or before now_ms. One key's trouble is logged and does
- *  not keep the others. At most a few rotations a call: they take long. Blocks. */
+ *  not keep the others. Rotations take long, so they come last, and there are at most 20 in a call,
+ *  for half a minute (and what is left of the last one). Blocks. */
 QK_MUST_USE qk_err coord_due_run(struct coord_engine *e, uint64_t now_ms);
 
 #endif

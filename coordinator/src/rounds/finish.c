@@ -109,20 +109,8 @@ static qk_err read_created(
     return QK_E_MISMATCH;
 }
 
-struct expected {
-    struct qk_buf bytes[KMS_CHANGE_MAX];
-    struct qk_bytes views[KMS_CHANGE_MAX];
-    size_t n;
-};
-
-static void expected_free(struct expected *e)
-{
-    for (size_t i = 0; i < e->n; i++) qk_buf_free(&e->bytes[i]);
-    e->n = 0;
-}
-
 /* The records as we make them ourselves from the same inputs. */
-static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct expected *out)
+static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct coord_expected *out)
 {
     struct kms_created created = {.spki = {0}};
     bool all = coord_op_needs_all(op);
@@ -131,13 +119,7 @@ static qk_err expect(struct coord_op *op, const struct coord_attempt *a, struct 
     QK_ENSURE(change != NULL, QK_E_NOMEM);
     qk_err err = kms_transition(
         &op->ctx, &op->req, &op->recs, &op->prop, &op->decision, all ? &created : NULL, change);
-    for (size_t i = 0; i < change->n && err == QK_OK; i++) {
-        out->bytes[i] = (struct qk_buf)QK_BUF(KMS_RECORD_ENCODED_MAX);
-        out->n = i + 1;
-        err = kms_record_encode(&change->records[i], &out->bytes[i]);
-        if (err == QK_OK) err = out->bytes[i].err;
-        out->views[i] = qk_buf_view(&out->bytes[i]);
-    }
+    if (err == QK_OK) err = coord_expected_of(change, out);
     free(change);
     return err;
 }
@@ -207,7 +189,7 @@ static qk_err store_and_publish(struct coord_op *op, enum coord_step *step)
 
 /* The certificate of all; if more than q answered, without those whose signatures do not hold. */
 static qk_err certify(
-    struct coord_op *op, struct coord_attempt *a, const struct expected *e, uint16_t *liar)
+    struct coord_op *op, struct coord_attempt *a, const struct coord_expected *e, uint16_t *liar)
 {
     const struct wire_cluster *c = op->engine->cluster;
     qk_err err = coord_certify(c, a, e->views, e->n, &op->made, liar);
@@ -228,11 +210,11 @@ static qk_err certify(
 
 static qk_err finish_change(struct coord_op *op, struct coord_attempt *a, enum coord_step *step)
 {
-    struct expected e = {.n = 0};
+    struct coord_expected e = {.n = 0};
     uint16_t liar = 0;
     qk_err err = expect(op, a, &e);
     if (err == QK_OK) err = certify(op, a, &e, &liar);
-    expected_free(&e);
+    coord_expected_free(&e);
     if (err != QK_OK) {
         atomic_fetch_add(&op->engine->counts.bad_certificates, 1);
         return reject(op, a, liar, err, "records", step);

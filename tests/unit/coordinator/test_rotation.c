@@ -155,6 +155,61 @@ QK_TEST(rotation, that_is_due_waits_for_a_node_that_is_away)
     world_free(w);
 }
 
+/* ---- what is slow or fails does not keep the rest ---- */
+
+/* The keys that nodes were asked about, in order; kept by node 1. */
+static struct {
+    char id[8][KMS_RECORD_ID_MAX + 1];
+    size_t n;
+} asked;
+
+static enum cw_fate no_rotation(
+    struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
+{
+    (void)scratch;
+    if (call->kind != WIRE_CALL_DUE) return CW_SEND;
+    if (f->id == 1 && asked.n < QK_COUNT(asked.id)) {
+        struct qk_bytes id = call->refs[0].id;
+        memcpy(asked.id[asked.n], id.p, id.len);
+        asked.id[asked.n++][id.len] = 0;
+    }
+    if (call->n_refs > 1) *a = (struct wire_answer){.status = WIRE_ANSWER_RETRY};
+    return CW_SEND;
+}
+
+static void make_deletion_due(struct cw_world *w)
+{
+    static const uint16_t every[] = {1, 2, 3};
+    (void)pthread_mutex_lock(&w->lock);
+    struct kms_record next = cw_next(cw_find(w, KMS_KIND_KEY, w->key_text));
+    next.key.state = KMS_STATE_PENDING_DELETION;
+    next.key.deletion_ms = qk_now_ms() - 1000;
+    next.key.pending_days = 7;
+    struct qk_bytes view = qk_buf_view(&cw_certify(w, &next, every, 3)->certified);
+    qk_assert_ok(coord_store_put(w->engine.store, &view, 1));
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+QK_TEST(rotation, that_fails_comes_after_the_deletions_that_are_due_later)
+{
+    struct cw_world *w = world_new();
+    struct kms_ref ref = {.kind = KMS_KIND_KEY};
+    COORD_AUTO_ENTRY e = {0};
+    asked.n = 0;
+    cw_schedule_rotation(w, qk_now_ms() - 86400000);
+    make_deletion_due(w);
+    for (size_t i = 0; i < CW_NODES; i++) w->fakes[i].bend = no_rotation;
+    qk_assert_ok(coord_due_run(&w->engine, qk_now_ms()));
+    memcpy(ref.id, w->key_text, sizeof w->key_text);
+    qk_assert_ok(coord_store_get(w->engine.store, &ref, &e));
+    cr_expect_eq(e.r.key.state, KMS_STATE_DELETED);
+    cr_expect_eq(current(w), 1);
+    cr_expect_gt(asked.n, 1u);
+    cr_expect_str_eq(asked.id[0], w->key_text, "the deletion had to wait for a rotation");
+    cr_expect_str_eq(asked.id[asked.n - 1], w->sym->key_text);
+    world_free(w);
+}
+
 /* ---- a coordinator that died between the nodes' signatures and its store ---- */
 
 /* The records of a rotation as the nodes have promised them: by kind. */
