@@ -214,7 +214,7 @@ QK_TEST(mac_gen_hostile, M_13_a_holder_of_another_piece_makes_no_key)
         for (size_t piece = 0, made = 0; piece < 4; piece++) {
             if (node == piece) continue;
             made += made_with("mac-derive", node, piece);
-            cr_expect_leq(made, 1, "node %zu, piece %zu", node, piece);
+            cr_expect(made <= 1, "node %zu, piece %zu", node, piece);
             cr_expect(!made_with("mac-selftest", node, piece), "node %zu, piece %zu", node, piece);
         }
 }
