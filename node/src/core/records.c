@@ -115,15 +115,22 @@ static void drop(struct node_record_cache *c, struct node_known *known)
     if (known->refs == 0) known_free(known);
 }
 
+static bool exceeds(const struct node_record_cache *c, size_t bytes, size_t times)
+{
+    return c->lru.n >= times * c->max || c->bytes + bytes > times * c->max * EACH;
+}
+
 /* Records are as long as their policies, which are the callers' choice: it is bytes that are
- * bounded, not only records. */
+ * bounded, not only records. One that the disk did not take stays while there is twice the room:
+ * what the vault would give back in its place is older. */
 static void make_room(struct node_record_cache *c, size_t bytes)
 {
     struct qk_lru_item *at = c->lru.oldest;
-    while (at != NULL && (c->lru.n >= c->max || c->bytes + bytes > c->max * EACH)) {
+    while (at != NULL && exceeds(c, bytes, 1)) {
         struct node_known *known = known_of(at);
         at = at->newer;
-        if (known->refs == 0) drop(c, known);
+        bool kept = known->unwritten && !exceeds(c, bytes, 2);
+        if (known->refs == 0 && !kept) drop(c, known);
     }
 }
 
@@ -239,6 +246,7 @@ qk_err node_record_learn(struct node *node, struct qk_bytes certified, struct no
         return err;
     }
     /* In force at once, acknowledged when on disk: it is the truth whatever becomes of the disk. */
+    known->unwritten = true;
     *out = insert(node->records, known);
     node_pending_settle(node, &(*out)->stored.r);
     return QK_OK;
@@ -260,6 +268,7 @@ qk_err node_known_written(struct node *node, struct node_known *known, qk_err er
     const struct kms_record *r = &known->stored.r;
     if (err == QK_E_DENIED) err = QK_OK; /* a newer version came first */
     QK_TRY(err);
+    known->unwritten = false;
     if (node_destroys(r)) QK_TRY(node_destroy(node, r));
     known->on_disk = true;
     return QK_OK;

@@ -2,7 +2,8 @@
  *
  *  The vault's newest version of a record is this node's truth; older ones are refused whatever a
  *  coordinator or store says. Nothing enters without a certificate of q nodes
- * (wire_cluster_quorum).
+ * (wire_cluster_quorum). What could not be written stays in memory, in force, until it is or until
+ *  twice the room is taken.
  */
 #ifndef NODE_CORE_RECORDS_H
 #define NODE_CORE_RECORDS_H
@@ -22,6 +23,7 @@ struct node_known {
     unsigned refs;
     bool dropped;
     _Atomic bool on_disk;
+    _Atomic bool unwritten; /* learnt, and the vault does not have it (yet) */
 };
 
 QK_MUST_USE qk_err node_records_new(struct node_record_cache **out, const struct node *node);
