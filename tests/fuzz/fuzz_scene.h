@@ -5,11 +5,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "mac/gen.h"
 #include "mpc/dkg.h"
 #include "mpc/ecdsa.h"
 #include "mpc/otsetup.h"
 
-enum { FUZZ_PARTIES_MAX = 3, FUZZ_FRAMES_MAX = 64 };
+enum { FUZZ_PARTIES_MAX = 4, FUZZ_FRAMES_MAX = 128 };
 
 /* splitmix64 (Steele, Lea, Flood 2014). */
 struct fuzz_rng {
@@ -34,12 +35,22 @@ struct fuzz_frame {
     struct qk_buf data;
 };
 
-enum fuzz_kind { FUZZ_DKG, FUZZ_SETUP, FUZZ_DERIVE, FUZZ_SIGN, FUZZ_PRESIGN };
+enum fuzz_kind {
+    FUZZ_DKG,
+    FUZZ_SETUP,
+    FUZZ_DERIVE,
+    FUZZ_MACGEN,
+    FUZZ_MACIMP,
+    FUZZ_MACST,
+    FUZZ_SIGN,
+    FUZZ_PRESIGN
+};
 
 struct fuzz_scene {
     enum fuzz_kind kind;
     unsigned curve;
-    size_t n; /* parties: ids 1..n; party 1 is the victim */
+    struct mpc_mac_roles roles; /* FUZZ_MACGEN */
+    size_t n;                   /* parties: ids 1..n; party 1 is the victim */
     struct mpc_session session;
     struct fuzz_rng rngs[FUZZ_PARTIES_MAX];
     struct fuzz_frame frames[FUZZ_FRAMES_MAX]; /* to the victim */
@@ -87,6 +98,51 @@ static inline qk_err start_sign(const struct fuzz_scene *s, size_t i,
     return mpc_ecdsa_start(out, &p);
 }
 
+/* ---- sessions of an HMAC key: what came before them is made up ---- */
+
+enum { FUZZ_MAC_STATE = 32 }; /* HMAC_256 */
+
+static inline void mac_made_of(struct mac_made *made, const struct fuzz_scene *s, size_t i)
+{
+    struct fuzz_rng r = {{fuzz_fill}, 77};
+    *made = (struct mac_made){.roles = s->roles,
+        .record =
+            {.alg = MPC_MAC_256, .profile = MPC_MAC_N, .ver = 1, .n = (uint16_t)s->n, .e_net = 1},
+        .share = {.alg = MPC_MAC_256,
+            .profile = MPC_MAC_N,
+            .self = (uint16_t)(i + 1),
+            .self_ix = (uint16_t)i,
+            .n = (uint16_t)s->n}};
+    memcpy(made->record.nodes, s->session.peers, s->n * sizeof *s->session.peers);
+    MUST(fuzz_fill(&r.rng, made->share.ist, FUZZ_MAC_STATE));
+    for (size_t j = 0; j < s->n; j++) MUST(fuzz_fill(&r.rng, made->share.piece[j], FUZZ_MAC_STATE));
+    memset(made->share.piece[i], 0, FUZZ_MAC_STATE);
+}
+
+/* A garbler has both labels of ist || y, E those of its values. */
+static inline void mac_outputs_of(struct mac_outputs *o, const struct mac_made *made)
+{
+    struct fuzz_rng r = {{fuzz_fill}, 78};
+    MUST(fuzz_fill(&r.rng, (uint8_t *)o, sizeof *o));
+    if (made->share.self != made->roles.e) return;
+    for (unsigned j = 0; j < 2 * 8 * FUZZ_MAC_STATE; j++)
+        o->label[j] ^= mac_wire_if(o->delta, mac_bit(o->value, 32, j));
+    memset(&o->delta, 0, sizeof o->delta);
+}
+
+static inline qk_err start_mac(const struct fuzz_scene *s, size_t i,
+    const struct mpc_session *session, struct qk_rng *rng, struct mpc_party **out)
+{
+    static const uint8_t st[32] = {0x57};
+    static struct mac_outputs outputs;
+    struct mac_made made;
+    mac_made_of(&made, s, i);
+    if (s->kind == FUZZ_MACIMP) return mac_imp_start(out, session, &made, rng);
+    if (s->kind == FUZZ_MACST) return mac_st_start(out, session, &made, st, NULL, rng);
+    mac_outputs_of(&outputs, &made);
+    return mac_gen_start(out, session, &made, &outputs, rng);
+}
+
 /* Party number i of the scene, with the same random bytes each time. */
 static inline struct mpc_party *fuzz_start(const struct fuzz_scene *s, size_t i)
 {
@@ -99,6 +155,8 @@ static inline struct mpc_party *fuzz_start(const struct fuzz_scene *s, size_t i)
     if (s->kind == FUZZ_DKG) MUST(mpc_dkg_start(&party, &session, rng));
     if (s->kind == FUZZ_SETUP) MUST(mpc_otsetup_start(&party, &session, rng));
     if (s->kind == FUZZ_DERIVE) MUST(mpc_otderive_start(&party, &session, fuzz_roots[i], rng));
+    if (s->kind >= FUZZ_MACGEN && s->kind <= FUZZ_MACST)
+        MUST(start_mac(s, i, &session, rng, &party));
     if (s->kind >= FUZZ_SIGN) MUST(start_sign(s, i, &session, rng, &party));
     return party;
 }
@@ -235,7 +293,17 @@ static inline void make_signing(struct fuzz_scene *s)
     free_all(p, s->n);
 }
 
-enum { FUZZ_SCENES = 7 };
+/* Four nodes; the victim, node 1, has each role in turn. */
+static inline void make_mac(struct fuzz_scene *s)
+{
+    struct mpc_party *p[FUZZ_PARTIES_MAX];
+    s->n = 4;
+    open_session(s, 2);
+    fuzz_record(s, p);
+    free_all(p, s->n);
+}
+
+enum { FUZZ_SCENES = 13 };
 static struct fuzz_scene fuzz_scenes[FUZZ_SCENES] = {
     {.kind = FUZZ_DKG, .curve = MPC_P256},
     {.kind = FUZZ_DKG, .curve = MPC_SECP256K1},
@@ -244,6 +312,12 @@ static struct fuzz_scene fuzz_scenes[FUZZ_SCENES] = {
     {.kind = FUZZ_PRESIGN, .curve = MPC_P256},
     {.kind = FUZZ_DERIVE, .curve = MPC_P256},
     {.kind = FUZZ_SETUP, .curve = MPC_P256},
+    {.kind = FUZZ_MACGEN, .curve = MPC_P256, .roles = {.g1 = 1, .g2 = 2, .e = 3}},
+    {.kind = FUZZ_MACGEN, .curve = MPC_P256, .roles = {.g1 = 2, .g2 = 1, .e = 3}},
+    {.kind = FUZZ_MACGEN, .curve = MPC_P256, .roles = {.g1 = 2, .g2 = 3, .e = 1}},
+    {.kind = FUZZ_MACGEN, .curve = MPC_P256, .roles = {.g1 = 2, .g2 = 3, .e = 4}},
+    {.kind = FUZZ_MACIMP, .curve = MPC_P256},
+    {.kind = FUZZ_MACST, .curve = MPC_P256, .roles = {.g1 = 2, .g2 = 3, .e = 4}},
 };
 
 static inline void make_scenes(void)
@@ -255,6 +329,7 @@ static inline void make_scenes(void)
     make_root(&fuzz_scenes[6]);
     make_derived(&fuzz_scenes[5]);
     for (size_t i = 2; i < 5; i++) make_signing(&fuzz_scenes[i]);
+    for (size_t i = 7; i < FUZZ_SCENES; i++) make_mac(&fuzz_scenes[i]);
 }
 
 /* The scene that a byte chooses; the slow direct setup is one in 32. */
@@ -263,7 +338,8 @@ static inline const struct fuzz_scene *fuzz_scene(uint8_t chosen)
     static bool made;
     if (!made) make_scenes();
     made = true;
-    return &fuzz_scenes[chosen % 32 == 31 ? 6 : chosen % 6];
+    unsigned quick = chosen % 12;
+    return &fuzz_scenes[chosen % 32 == 31 ? 6 : quick < 6 ? quick : quick + 1];
 }
 
 #endif
