@@ -59,6 +59,27 @@ QK_TEST(store, gives_back_what_was_put)
     cw_free(&w);
 }
 
+/* What is read again from the file is the same as what was kept. */
+QK_TEST(store, gives_back_what_there_is_no_room_to_keep)
+{
+    struct cw_world w;
+    cw_init_quiet(&w);
+    struct coord_store *s = open_store(&w);
+    for (size_t i = 0; i < w.n_records; i++) qk_assert_ok(put(s, &w.records[i].certified));
+    qk_assert_ok(coord_store_keep(s, 1));
+    for (size_t i = 0; i < 3 * w.n_records; i++) {
+        const struct cw_record *r = &w.records[i % w.n_records];
+        struct kms_ref ref = {.kind = r->r.kind};
+        struct coord_entry e;
+        memcpy(ref.id, r->r.id, sizeof ref.id);
+        qk_assert_ok(coord_store_get(s, &ref, &e));
+        cr_assert(qk_bytes_eq(e.certified, qk_buf_view(&r->certified)));
+        coord_entry_free(&e);
+    }
+    coord_store_close(s);
+    cw_free(&w);
+}
+
 QK_TEST(store, compare_and_set_takes_only_the_next_version)
 {
     struct cw_world w;
