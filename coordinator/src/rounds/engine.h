@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "nodes/nodes.h"
+#include "rounds/gate.h"
 #include "rounds/watch.h"
 #include "store/store.h"
 
@@ -69,6 +70,10 @@ struct coord_counts {
     atomic_ullong rand_failed;     /* runs with fewer than t contributions */
 };
 
+/* Runs of MACs at a time: enough to keep three nodes busy, and no more than they hold frames for.
+ */
+enum { COORD_MAC_AT_ONCE = 16, COORD_MAC_STRICT_AT_ONCE = 4 };
+
 enum { COORD_SUBJECTS = 1024 }; /* many, so that changes of different things seldom meet */
 
 /** Filled by its owner; coord_engine_init prepares the locks. */
@@ -84,6 +89,7 @@ struct coord_engine {
     struct coord_timers *timers;
     struct qk_pool *quick; /* where answers of evaluations are worked on; NULL: where they arrive */
     struct coord_watch watch;
+    struct coord_gate macs, strict_macs; /* by profile */
     struct coord_timing timing;
     struct coord_counts counts;
     pthread_mutex_t subjects[COORD_SUBJECTS]; /* changes of one thing go one after the other */
@@ -93,6 +99,8 @@ static inline void coord_engine_init(struct coord_engine *e)
 {
     for (size_t i = 0; i < COORD_SUBJECTS; i++) (void)pthread_mutex_init(&e->subjects[i], NULL);
     coord_watch_init(&e->watch);
+    coord_gate_init(&e->macs, COORD_MAC_AT_ONCE);
+    coord_gate_init(&e->strict_macs, COORD_MAC_STRICT_AT_ONCE);
 }
 
 /** Points against a node within one operation. Every member of a set that failed gets one, whatever

@@ -146,7 +146,7 @@ static unsigned left_ms(uint64_t until_ms, unsigned most)
     return left < most ? (unsigned)left : most;
 }
 
-qk_err coord_mac_run(
+static qk_err run(
     struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
 {
     struct wire_call call;
@@ -160,6 +160,22 @@ qk_err coord_mac_run(
     call.mac = op->mac.item;
     if (err == QK_OK) err = ask(op, left_ms(until_ms, run_ms(op)), &call, fault, step);
     coord_texts_free(&t);
+    return err;
+}
+
+qk_err coord_mac_run(
+    struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
+{
+    struct coord_engine *e = op->engine;
+    bool strict = op->decision.modes == KMS_MODES_MAC_S;
+    struct coord_gate *gate = strict ? &e->strict_macs : &e->macs;
+    *step = COORD_GIVE_UP;
+    op->too_few = coord_nodes_n_up(e->nodes) < COORD_MAC_NODES;
+    if (op->too_few) return QK_OK;
+    op->crowded = !coord_gate_enter(gate, until_ms);
+    if (op->crowded) return QK_OK;
+    qk_err err = run(op, until_ms, fault, step);
+    coord_gate_leave(gate);
     return err;
 }
 
@@ -217,6 +233,7 @@ qk_err coord_mac_finish(struct coord_op *op, const struct coord_attempt *a, enum
 qk_err coord_mac_unavailable(const struct coord_op *op, struct kms_fault *fault)
 {
     atomic_fetch_add(&op->engine->counts.mac_unavailable, 1);
+    if (op->crowded) return kms_fault_throttled(fault);
     if (!op->too_few) return kms_fault_unavailable(fault);
     qk_err refused = kms_fault_set(fault, "KeyUnavailableException",
         "An HMAC key needs three nodes, and fewer are available. The request can be retried.");

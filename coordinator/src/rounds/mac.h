@@ -22,8 +22,9 @@ bool coord_mac_is(const struct coord_op *op);
 /** Milliseconds for all its runs. */
 unsigned coord_mac_total_ms(const struct coord_op *op);
 
-/** One run. Blocks. Fewer than three nodes up: COORD_GIVE_UP at once, op->too_few. As
- *  coord_op_conclude. */
+/** One run. Blocks, also while as many others go on as nodes are asked to bear at a time; no room
+ * by until_ms: COORD_GIVE_UP, op->crowded. Fewer than three nodes up: COORD_GIVE_UP, op->too_few.
+ * As coord_op_conclude. */
 QK_MUST_USE qk_err coord_mac_run(
     struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step);
 
@@ -32,7 +33,8 @@ QK_MUST_USE qk_err coord_mac_run(
 QK_MUST_USE qk_err coord_mac_finish(
     struct coord_op *op, const struct coord_attempt *a, enum coord_step *step);
 
-/** No run gave a result: KeyUnavailableException, which is retryable. */
+/** No run gave a result: KeyUnavailableException, which is retryable; ThrottlingException when
+ * there was no room for one. */
 QK_MUST_USE qk_err coord_mac_unavailable(const struct coord_op *op, struct kms_fault *fault);
 
 #endif

@@ -81,7 +81,7 @@ struct coord_op {
     size_t n_set;
     uint8_t rnd[32];
     bool presig_tried;
-    bool timed_out, too_few;
+    bool timed_out, too_few, crowded;
     bool may_wait; /* coord_op_run runs: this thread may block */
 };
 

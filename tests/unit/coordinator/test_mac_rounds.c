@@ -212,6 +212,24 @@ QK_TEST(mac_rounds, with_four_nodes_a_silent_one_is_left_out_of_the_next_run)
     bench_free(b);
 }
 
+QK_TEST(mac_rounds, so_many_runs_go_on_at_a_time_and_who_waits_in_vain_is_told)
+{
+    struct bench *b = bench_new(3);
+    struct coord_gate *gate = &b->w.engine.macs;
+    for (int i = 0; i < COORD_MAC_AT_ONCE; i++) cr_assert(coord_gate_enter(gate, 0));
+    cr_expect(!coord_gate_enter(gate, qk_mono_ms() + 5));
+    b->w.engine.timing.mac_ms = 10; /* three times that is all it may take */
+    qk_assert_err(generate(b), QK_E_DENIED);
+    cr_expect_str_eq(b->fault.type, "ThrottlingException");
+    cr_expect_eq(b->w.mac->n_runs, 0);
+    coord_gate_leave(gate);
+    b->w.engine.timing.mac_ms = 60000;
+    qk_assert_ok(generate(b));
+    for (int i = 1; i < COORD_MAC_AT_ONCE; i++) coord_gate_leave(gate);
+    cr_expect_eq(gate->inside, 0, "every run leaves");
+    bench_free(b);
+}
+
 /* ---- records and faults ---- */
 
 QK_TEST(mac_rounds, a_node_that_lacks_a_record_gets_it_and_the_same_run_goes_on)
