@@ -2,9 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <openssl/err.h>
 #include <nng/supplemental/util/platform.h>
-#include "identity_priv.h"
 #include "qk/log.h"
 
 enum { STATS_WAIT_MS = 2000 }; /* it takes milliseconds, unless NNG has lost a connection */
@@ -41,88 +39,15 @@ void wire_tls_stats_wait(struct wire_tls_stats *stats)
     for (unsigned ms = 0; ms < STATS_WAIT_MS && atomic_load(&stats->refs) > 1; ms++) nng_msleep(1);
 }
 
-/* ---- who is accepted ---- */
-
-static const struct tls_pin *find_pin(const struct nng_tls_engine_config *cfg, X509 *cert)
-{
-    uint8_t sha256[32], *spki = NULL;
-    const struct tls_pin *found = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki);
-    if (len == WIRE_SPKI_LEN && X509_digest(cert, EVP_sha256(), sha256, NULL) == 1) {
-        for (size_t i = 0; i < cfg->n_pins && found == NULL; i++) {
-            const struct tls_pin *pin = &cfg->pins[i];
-            if (memcmp(pin->spki, spki, WIRE_SPKI_LEN) == 0 &&
-                (!pin->exact || memcmp(pin->cert_sha256, sha256, sizeof sha256) == 0))
-                found = pin;
-        }
-    }
-    OPENSSL_free(spki);
-    return found;
-}
-
-/* Stands in for all of OpenSSL's chain building. Possession of the key is proved by the
- * CertificateVerify message, which OpenSSL checks against this certificate. */
-static int verify_pinned(X509_STORE_CTX *store, void *arg)
-{
-    const struct nng_tls_engine_config *cfg = arg;
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    X509 *cert = X509_STORE_CTX_get0_cert(store);
-    const struct tls_pin *pin = cert != NULL ? find_pin(cfg, cert) : NULL;
-    if (pin == NULL || ssl == NULL) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
-        return 0;
-    }
-    X509_STORE_CTX_set_error(store, X509_V_OK);
-    return SSL_set_ex_data(ssl, wire_tls_peer_index, (void *)(uintptr_t)pin);
-}
-
 /* ---- configurations ---- */
-
-static bool copy_pins(struct nng_tls_engine_config *cfg, const struct wire_tls_setup *s)
-{
-    for (size_t i = 0; i < s->n_pins; i++) {
-        struct tls_pin *pin = &cfg->pins[i];
-        pin->tag = s->pins[i].tag;
-        pin->exact = s->pins[i].cert.len != 0;
-        memcpy(pin->spki, wire_key_spki(s->pins[i].key).p, WIRE_SPKI_LEN);
-        if (pin->exact && EVP_Digest(s->pins[i].cert.p, s->pins[i].cert.len, pin->cert_sha256, NULL,
-                              EVP_sha256(), NULL) != 1)
-            return false;
-    }
-    cfg->n_pins = s->n_pins;
-    return true;
-}
-
-static bool ctx_fill(
-    SSL_CTX *ctx, struct nng_tls_engine_config *cfg, const struct wire_identity *id)
-{
-    bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-              SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-              SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256") == 1 &&
-              SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
-              SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
-              SSL_CTX_set1_client_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
-              SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_use_certificate(ctx, id->x509) == 1 &&
-              SSL_CTX_use_PrivateKey(ctx, id->pkey) == 1;
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_max_cert_list(ctx, 2 * WIRE_CERT_MAX);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_cert_verify_callback(ctx, verify_pinned, cfg);
-    return ok;
-}
 
 static int config_init(nng_tls_engine_config *cfg, nng_tls_mode mode)
 {
     const struct wire_tls_setup *s = setup_now;
     if (s == NULL) return 0;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-    if (ctx == NULL || !copy_pins(cfg, s) || !ctx_fill(ctx, cfg, s->identity)) {
-        SSL_CTX_free(ctx);
-        ERR_clear_error();
-        return NNG_ECRYPTO;
-    }
+    if (tls_pins_copy(&cfg->pins, s->pins, s->n_pins) != QK_OK) return NNG_ECRYPTO;
+    SSL_CTX *ctx = tls_ctx_new(&cfg->pins, s->identity);
+    if (ctx == NULL) return NNG_ECRYPTO;
     cfg->ctx = ctx;
     cfg->server = mode == NNG_TLS_MODE_SERVER;
     cfg->handshake_ms = s->handshake_ms;

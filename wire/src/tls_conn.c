@@ -34,7 +34,6 @@ struct nng_tls_engine_conn {
     atomic_int state;
 };
 
-int wire_tls_peer_index = -1;
 _Thread_local struct wire_tls_answer wire_tls_answer;
 _Thread_local bool wire_tls_cutting;
 
@@ -83,8 +82,7 @@ qk_err wire_tls_conn_setup(void)
     if (bio_method != NULL) return QK_OK;
     int type = BIO_get_new_index();
     BIO_METHOD *m = BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "nng stream");
-    wire_tls_peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    if (m == NULL || type == -1 || wire_tls_peer_index < 0 || BIO_meth_set_read(m, bio_read) != 1 ||
+    if (m == NULL || type == -1 || BIO_meth_set_read(m, bio_read) != 1 ||
         BIO_meth_set_write(m, bio_write) != 1 || BIO_meth_set_ctrl(m, bio_ctrl) != 1 ||
         BIO_meth_set_create(m, bio_create) != 1) {
         BIO_meth_free(m);
@@ -334,7 +332,7 @@ static bool conn_verified(nng_tls_engine_conn *c)
         cut(c);
         return false;
     }
-    const struct tls_pin *pin = SSL_get_ex_data(c->ssl, wire_tls_peer_index);
+    const struct tls_pin *pin = tls_peer_pin(c->ssl);
     if (pin == NULL || !SSL_is_init_finished(c->ssl)) return false;
     wire_tls_answer = (struct wire_tls_answer){true, pin->tag, c->heard_ms};
     return true;

@@ -6,14 +6,7 @@
 #include <openssl/ssl.h>
 #include <nng/nng.h>
 #include <nng/supplemental/tls/engine.h>
-#include "tls.h"
-
-struct tls_pin {
-    uint16_t tag;
-    bool exact;
-    uint8_t spki[WIRE_SPKI_LEN];
-    uint8_t cert_sha256[32];
-};
+#include "tls_pins.h"
 
 /* NNG allocates this zeroed; a configuration that wire_tls_config_new did not make stays so
  * (NNG makes one for every new dialer and listener), has no ctx and refuses every connection. */
@@ -22,14 +15,10 @@ struct nng_tls_engine_config {
     bool server;
     unsigned handshake_ms;
     struct wire_tls_stats *stats;
-    size_t n_pins;
-    struct tls_pin pins[WIRE_TLS_PINS_MAX];
+    struct tls_pins pins;
 };
 
 extern nng_tls_engine_conn_ops wire_tls_conn_ops;
-
-/** Where a connection keeps the tag that the verify callback found: index for SSL_get_ex_data. */
-extern int wire_tls_peer_index;
 
 /** Set by the engine's `verified` on the thread that asked. */
 extern _Thread_local struct wire_tls_answer {
