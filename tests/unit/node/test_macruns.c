@@ -6,7 +6,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { RUN_MS = 20000, FLOODED = 200, CHUNKS = 40 };
+enum {
+    RUN_MS = 20000,
+    FLOODED = 200,
+    CHUNKS = 40,
+    EIGHT = 15 * MPC_MAC_CHUNK / 2 /* bytes that seven chunks have not */
+};
 
 static const struct mpc_mac_roles roles = {1, 2, 3};
 static const uint8_t KAPPA[NODE_MACLINK_ID_LEN] = {1, 2, 3};
@@ -323,8 +328,7 @@ QK_TEST(macruns, a_credit_for_what_was_never_sent_ends_the_stream)
     pthread_t thread;
     macmesh_up(&m, NULL, NULL);
     start(&g, &m, &thread);
-    for (int i = 0; i < 1000 && node_macruns_bytes(m.node[3]) < 7u * MPC_MAC_CHUNK; i++)
-        nodebox_sleep_ms(10);
+    for (int i = 0; i < 1000 && node_macruns_bytes(m.node[3]) < EIGHT; i++) nodebox_sleep_ms(10);
     receive(&m, 1, 3, 1, NODE_FRAME_MAC_CREDIT, CHUNKS, 0);
     join(&g, thread);
     qk_assert_err(g.err, QK_E_UNEXPECTED);
