@@ -1,7 +1,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include "qk/clock.h"
-#include "ticker.h"
+#include "loop.h"
 #include "wire/bundle.h"
 
 enum {
@@ -9,7 +9,7 @@ enum {
     /* Calls gather for a frame until as many wait as are under way, which makes frames long when
      * there is much to do; but not longer than this. */
     GATHER_MS = 5,
-    LOOK_MS = 25, /* is somebody waiting behind a frame that hangs? */
+    LOOK_MS = 25, /* does somebody wait whom nobody sends? */
 };
 
 /* One call, waiting or in a frame. */
@@ -34,8 +34,10 @@ struct frame {
 struct wire_bundler {
     struct wire_client *client;
     struct frame *frames;
-    struct wire_tick tick;
+    struct wire_alarm alarm;
+    bool on_loop;
     pthread_mutex_t lock; /* everything below */
+    bool alarm_set;
     struct frame *free;
     size_t under_way; /* calls in frames */
     size_t n_waiting;
@@ -44,10 +46,29 @@ struct wire_bundler {
 
 static void send_waiting(struct wire_bundler *b);
 
-static void on_tick(void *ctx, uint64_t now_ms)
+/* With the lock held: must the caller set the alarm, once the lock is gone? */
+static bool wants_alarm(struct wire_bundler *b)
 {
+    bool wants = b->first != NULL && !b->alarm_set;
+    if (wants) b->alarm_set = true;
+    return wants;
+}
+
+static void set_alarm(struct wire_bundler *b)
+{
+    wire_alarm_set(&b->alarm, qk_mono_ms() + LOOK_MS);
+}
+
+static void on_alarm(void *ctx, uint64_t now_ms)
+{
+    struct wire_bundler *b = ctx;
     (void)now_ms;
-    send_waiting(ctx);
+    send_waiting(b);
+    (void)pthread_mutex_lock(&b->lock);
+    b->alarm_set = false;
+    bool again = wants_alarm(b);
+    (void)pthread_mutex_unlock(&b->lock);
+    if (again) set_alarm(b);
 }
 
 qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, unsigned max_frames)
@@ -67,23 +88,36 @@ qk_err wire_bundler_new(struct wire_bundler **out, struct wire_client *client, u
     b->client = client;
     b->last = &b->first;
     (void)pthread_mutex_init(&b->lock, NULL);
-    if (wire_tick_start(&b->tick, LOOK_MS, on_tick, b) != QK_OK) {
+    b->alarm = (struct wire_alarm){.fn = on_alarm, .ctx = b, .due_ms = WIRE_NEVER};
+    qk_err err = wire_loop_hold();
+    if (err != QK_OK) {
         wire_bundler_free(b);
-        return QK_E_NOMEM;
+        return err;
     }
+    b->on_loop = true;
+    wire_alarm_add(&b->alarm);
     *out = b;
     return QK_OK;
 }
 
+static void no_more_alarms(void *ctx)
+{
+    struct wire_bundler *b = ctx;
+    wire_alarm_remove(&b->alarm);
+}
+
 void wire_bundler_stop(struct wire_bundler *b)
 {
-    if (b != NULL) wire_tick_stop(&b->tick);
+    if (b == NULL || !b->on_loop) return;
+    b->on_loop = false;
+    wire_loop_run(no_more_alarms, b);
+    wire_loop_release();
 }
 
 void wire_bundler_free(struct wire_bundler *b)
 {
     if (b == NULL) return;
-    wire_tick_stop(&b->tick);
+    wire_bundler_stop(b);
     (void)pthread_mutex_destroy(&b->lock);
     free(b->frames);
     free(b);
@@ -224,7 +258,9 @@ qk_err wire_bundler_add(
         b->last = &item->next;
         b->n_waiting++;
     }
+    bool alarm = wants_alarm(b);
     (void)pthread_mutex_unlock(&b->lock);
+    if (alarm) set_alarm(b);
     if (!room) {
         free(item);
         return QK_E_BUSY;

@@ -1,72 +1,68 @@
 #include "call_priv.h"
+#include "call_slots.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <nng/protocol/reqrep0/req.h>
 #include "qk/clock.h"
 #include "qk/log.h"
-#include "ticker.h"
+#include "qk/rng.h"
+#include "qk/secret.h"
 
-/* A slot is one REQ context: send, receive, free. The last slot is for pings. */
-struct slot {
-    struct wire_client *client;
-    nng_ctx ctx;
-    nng_aio *aio;
-    enum { IDLE, SENDING, RECEIVING } state;
-    uint64_t deadline_ms;
-    wire_call_fn fn;
-    void *fn_ctx;
-    struct slot *next_free;
+enum {
+    LASTED_MS = 10000, /* a connection that lived so long was a good one */
+    LOOKUP_MS = 10,    /* how often we ask whether a name has been found */
 };
 
 struct wire_client {
     struct wire_client_config cfg;
+    char url[WIRE_URL_MAX];
+    struct wire_address address;
     struct wire_key *server_key;
     uint8_t *server_cert;
-    nng_socket req;
-    struct wire_dialer dialer;
-    struct wire_tick tick;
+    struct tls_pins pins;
+    SSL_CTX *tls;
+    bool on_loop;
+
+    /* the loop's thread */
+    struct wire_alarm alarm;
+    struct wire_lookup *lookup; /* an attempt: first this, */
+    struct wire_line *dialled;  /* then this */
+    unsigned turn;
+    unsigned backoff_ms;  /* present longest delay: doubles while connections do not last */
+    uint64_t dial_at_ms;  /* while there is no attempt */
+    uint64_t deadline_ms; /* of the attempt */
+    uint64_t up_since_ms, pinged_ms;
+    bool pinging;
 
     pthread_mutex_t lock; /* everything below */
-    pthread_cond_t ended;
     bool closing;
-    nng_pipe pipe; /* id 0: link down */
-    nng_pipe gone; /* removed last: its ADD_POST may come after its REM_POST */
-    uint64_t up_since_ms, heard_ms, pinged_ms;
-    bool pinging;
-    bool reported_up, reporting;
-    size_t n_open; /* calls that were accepted and whose fn has not returned */
-    struct slot *free_list;
-    size_t n_slots;
-    struct slot *slots;
+    struct wire_line *line; /* dialled, once the node has said welcome; NULL: the link is down */
+    uint64_t first_ms;      /* no deadline of a call is before this, as far as the alarm knows */
+    struct call_slots calls;
 };
 
 /* ---- calls ---- */
 
-static qk_err start_locked(struct slot *slot, nng_msg *msg, unsigned timeout_ms)
+/* With the lock held. *line is ours to drop; *sooner: the alarm is to ring earlier than it would.
+ */
+static qk_err enter(struct wire_client *c, const struct call_end *end, uint32_t *number,
+    struct wire_line **line, bool *sooner)
 {
-    struct wire_client *c = slot->client;
-    slot->deadline_ms = qk_mono_ms() + timeout_ms;
-    slot->state = SENDING;
-    c->n_open++;
-    nng_aio_set_timeout(slot->aio, timeout_ms > INT32_MAX ? INT32_MAX : (nng_duration)timeout_ms);
-    nng_aio_set_msg(slot->aio, msg);
-    /* under the lock: a link that breaks from here on finds this slot and cancels it, so that the
-     * request cannot wait inside NNG for the next link */
-    nng_ctx_send(slot->ctx, slot->aio);
+    QK_ENSURE(c->line != NULL && !c->closing, QK_E_IO);
+    QK_TRY(call_slots_put(&c->calls, number, end));
+    *sooner = end->deadline_ms < c->first_ms;
+    if (*sooner) c->first_ms = end->deadline_ms;
+    *line = c->line;
+    wire_line_hold(*line);
     return QK_OK;
 }
 
-static qk_err call_locked(
-    struct wire_client *c, nng_msg *msg, unsigned timeout_ms, wire_call_fn fn, void *ctx)
+static bool take(struct wire_client *c, uint32_t number, struct call_end *end)
 {
-    QK_ENSURE(c->pipe.id != 0 && !c->closing, QK_E_IO);
-    struct slot *slot = c->free_list;
-    QK_ENSURE(slot != NULL, QK_E_BUSY);
-    c->free_list = slot->next_free;
-    slot->fn = fn;
-    slot->fn_ctx = ctx;
-    return start_locked(slot, msg, timeout_ms);
+    (void)pthread_mutex_lock(&c->lock);
+    bool found = call_slots_take(&c->calls, number, end);
+    (void)pthread_mutex_unlock(&c->lock);
+    return found;
 }
 
 qk_err wire_client_call(
@@ -74,170 +70,208 @@ qk_err wire_client_call(
 {
     QK_ENSURE(bytes.len >= 1 && timeout_ms >= 1 && fn != NULL, QK_E_STATE);
     QK_ENSURE(bytes.len <= WIRE_CALL_FRAME_MAX, QK_E_TOO_LARGE);
-    nng_msg *msg = call_frame(CALL_REQUEST, bytes);
-    QK_ENSURE(msg != NULL, QK_E_NOMEM);
+    struct call_end end = {fn, ctx, qk_mono_ms() + timeout_ms};
+    struct wire_line *line;
+    uint32_t number;
+    bool sooner;
     (void)pthread_mutex_lock(&c->lock);
-    qk_err err = call_locked(c, msg, timeout_ms, fn, ctx);
+    qk_err err = enter(c, &end, &number, &line, &sooner);
     (void)pthread_mutex_unlock(&c->lock);
-    if (err != QK_OK) nng_msg_free(msg);
+    QK_TRY(err);
+    if (sooner) wire_alarm_set(&c->alarm, end.deadline_ms);
+    err = wire_line_send(line, CALL_REQUEST, number, bytes);
+    wire_line_drop(line);
+    /* Lost: fn runs with those of the other calls. The same if it has run meanwhile. */
+    if (err == QK_E_IO || (err != QK_OK && !take(c, number, &end))) return QK_OK;
     return err;
 }
 
-static qk_err read_answer(struct qk_bytes frame, struct qk_bytes *bytes)
+/* The place is free again before fn runs, so that fn can start the next call. */
+static void finish(struct wire_client *c, uint32_t number, qk_err err, struct qk_bytes bytes)
 {
-    QK_ENSURE(frame.len >= 1, QK_E_MALFORMED);
-    switch (frame.p[0]) {
-    case CALL_ANSWER:
-        QK_ENSURE(frame.len >= 2 && frame.len <= 1 + (size_t)WIRE_CALL_FRAME_MAX, QK_E_MALFORMED);
-        *bytes = qk_bytes(frame.p + 1, frame.len - 1);
-        return QK_OK;
-    case CALL_PONG:
-        return frame.len == 1 ? QK_OK : QK_E_MALFORMED;
-    case CALL_DROPPED:
-        return frame.len == 1 ? QK_E_UNEXPECTED : QK_E_MALFORMED;
-    case CALL_BUSY:
-        return frame.len == 1 ? QK_E_BUSY : QK_E_MALFORMED;
-    default:
-        return QK_E_MALFORMED;
-    }
+    struct call_end end;
+    if (take(c, number, &end)) end.fn(end.ctx, err, bytes);
 }
 
-/* The slot is free again before fn runs, so that fn can start the next call. */
-static void finish(struct slot *slot, qk_err err, struct qk_bytes bytes, bool heard)
+static void end_due(struct wire_client *c, uint64_t by_ms, qk_err err)
 {
-    struct wire_client *c = slot->client;
-    (void)pthread_mutex_lock(&c->lock);
-    wire_call_fn fn = slot->fn;
-    void *ctx = slot->fn_ctx;
-    slot->state = IDLE;
-    if (heard) c->heard_ms = qk_mono_ms();
-    if (fn != NULL) {
-        slot->next_free = c->free_list;
-        c->free_list = slot;
-    } else { /* the ping */
-        c->pinging = false;
-        if (err != QK_OK && c->heard_ms < c->pinged_ms && c->pipe.id != 0) {
-            qk_log(QK_WARN, "wire.call.frozen", QK_F_STR("url", c->dialer.url), QK_F_ERR(err));
-            wire_tls_cut(c->pipe);
-        }
+    for (bool more = true; more;) {
+        struct call_end end;
+        (void)pthread_mutex_lock(&c->lock);
+        more = call_slots_take_due(&c->calls, by_ms, &end, &c->first_ms);
+        (void)pthread_mutex_unlock(&c->lock);
+        if (more) end.fn(end.ctx, err, qk_bytes(NULL, 0));
     }
-    (void)pthread_mutex_unlock(&c->lock);
-    if (fn != NULL) fn(ctx, err, bytes);
-    (void)pthread_mutex_lock(&c->lock);
-    if (--c->n_open == 0) (void)pthread_cond_broadcast(&c->ended);
-    (void)pthread_mutex_unlock(&c->lock);
-}
-
-static void slot_receive(struct slot *slot)
-{
-    uint64_t now = qk_mono_ms();
-    uint64_t left = slot->deadline_ms > now ? slot->deadline_ms - now : 1;
-    (void)pthread_mutex_lock(&slot->client->lock);
-    slot->state = RECEIVING;
-    (void)pthread_mutex_unlock(&slot->client->lock);
-    nng_aio_set_timeout(slot->aio, left > INT32_MAX ? INT32_MAX : (nng_duration)left);
-    nng_ctx_recv(slot->ctx, slot->aio);
-}
-
-static void on_slot(void *arg)
-{
-    struct slot *slot = arg;
-    int rv = nng_aio_result(slot->aio);
-    (void)pthread_mutex_lock(&slot->client->lock);
-    bool sent = slot->state == SENDING;
-    (void)pthread_mutex_unlock(&slot->client->lock);
-    if (rv == 0 && sent) {
-        slot_receive(slot);
-        return;
-    }
-    nng_msg *msg = nng_aio_get_msg(slot->aio); /* the answer, or what was not sent */
-    nng_aio_set_msg(slot->aio, NULL);
-    struct qk_bytes bytes = qk_bytes(NULL, 0);
-    qk_err err = rv == NNG_ETIMEDOUT ? QK_E_TIMEOUT : QK_E_IO;
-    if (rv == 0) err = read_answer(qk_bytes(nng_msg_body(msg), nng_msg_len(msg)), &bytes);
-    finish(slot, err, bytes, rv == 0);
-    if (rv == 0)
-        call_frame_done(msg);
-    else if (msg != NULL)
-        nng_msg_free(msg);
 }
 
 /* ---- the link ---- */
 
-static void report(struct wire_client *c)
+static void tell(struct wire_client *c, bool up)
 {
     (void)pthread_mutex_lock(&c->lock);
-    if (!c->reporting) {
-        c->reporting = true;
-        while (c->reported_up != (c->pipe.id != 0)) {
-            bool up = c->reported_up = !c->reported_up;
-            bool tell = c->cfg.on_link != NULL && !c->closing;
-            (void)pthread_mutex_unlock(&c->lock);
-            if (tell) c->cfg.on_link(c->cfg.ctx, up);
-            (void)pthread_mutex_lock(&c->lock);
+    bool closing = c->closing;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (c->cfg.on_link != NULL && !closing) c->cfg.on_link(c->cfg.ctx, up);
+}
+
+/* Random up to the present delay: callers do not come back all at once. */
+static void plan_dial(struct wire_client *c, uint64_t lasted_ms)
+{
+    uint32_t random = 0;
+    if (qk_rng_fill(qk_rng_system(), &random, sizeof random) != QK_OK) random = UINT32_MAX / 2;
+    c->dial_at_ms = qk_mono_ms() + random % (c->backoff_ms + 1);
+    c->backoff_ms = lasted_ms >= LASTED_MS ? c->cfg.reconnect_min_ms : c->backoff_ms * 2;
+    if (c->backoff_ms > c->cfg.reconnect_max_ms) c->backoff_ms = c->cfg.reconnect_max_ms;
+    wire_alarm_set(&c->alarm, c->dial_at_ms);
+}
+
+static bool came_up(struct wire_client *c, const struct wire_frame_in *frame)
+{
+    static const uint8_t welcome[CALL_WELCOME_LEN] = CALL_MAGIC "\0\1";
+    if (frame->type != CALL_WELCOME || frame->number != 0) return false;
+    if (!qk_bytes_eq(frame->body, QK_BYTES(welcome))) {
+        qk_log(QK_WARN, "wire.call.version", QK_F_STR("url", c->url));
+        return false;
+    }
+    c->up_since_ms = qk_mono_ms();
+    c->pinging = false;
+    (void)pthread_mutex_lock(&c->lock);
+    c->line = c->dialled;
+    (void)pthread_mutex_unlock(&c->lock);
+    tell(c, true);
+    wire_alarm_set(&c->alarm, c->up_since_ms + c->cfg.ping_ms);
+    return true;
+}
+
+static bool on_answer(struct wire_client *c, const struct wire_frame_in *frame)
+{
+    switch (frame->type) {
+    case CALL_ANSWER:
+        if (frame->number == 0 || frame->body.len == 0) return false;
+        finish(c, frame->number, QK_OK, frame->body);
+        return true;
+    case CALL_PONG:
+        return frame->number == 0 && frame->body.len == 0;
+    case CALL_DROPPED:
+    case CALL_BUSY:
+        if (frame->number == 0 || frame->body.len != 0) return false;
+        finish(c, frame->number, frame->type == CALL_BUSY ? QK_E_BUSY : QK_E_UNEXPECTED,
+            qk_bytes(NULL, 0));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* c->line is written by this thread alone. */
+static bool on_frame(void *ctx, struct wire_line *line, const struct wire_frame_in *frame)
+{
+    struct wire_client *c = ctx;
+    (void)line;
+    bool ok = c->line == NULL ? came_up(c, frame) : on_answer(c, frame);
+    if (!ok) qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("url", c->url));
+    return ok;
+}
+
+static void on_ready(void *ctx, struct wire_line *line, uint16_t tag)
+{
+    (void)ctx; /* not up before the node knows us, too */
+    (void)line;
+    (void)tag;
+}
+
+static void on_closed(void *ctx, struct wire_line *line)
+{
+    struct wire_client *c = ctx;
+    (void)pthread_mutex_lock(&c->lock);
+    bool was_up = c->line != NULL;
+    c->line = NULL;
+    (void)pthread_mutex_unlock(&c->lock);
+    c->dialled = NULL;
+    wire_line_drop(line);
+    plan_dial(c, was_up ? wire_ms_since(c->up_since_ms, qk_mono_ms()) : 0);
+    if (was_up) tell(c, false);
+    end_due(c, WIRE_NEVER, QK_E_IO);
+}
+
+/* ---- attempts to connect ---- */
+
+static void give_up(struct wire_client *c)
+{
+    wire_lookup_free(c->lookup);
+    c->lookup = NULL;
+    if (c->dialled != NULL)
+        wire_line_close(c->dialled); /* plans the next */
+    else
+        plan_dial(c, 0);
+}
+
+static void connect_found(struct wire_client *c)
+{
+    const struct wire_line_owner owner = {c, on_ready, on_frame, on_closed};
+    int fd;
+    qk_err err = wire_lookup_connect(&fd, c->lookup, c->turn++);
+    if (err == QK_OK) err = wire_line_new(&c->dialled, fd, c->tls, false, &owner);
+    wire_lookup_free(c->lookup);
+    c->lookup = NULL;
+    if (err != QK_OK) plan_dial(c, 0);
+}
+
+static void go_on_dialling(struct wire_client *c, uint64_t now)
+{
+    if (c->lookup == NULL && c->dialled == NULL) {
+        if (now < c->dial_at_ms) return;
+        c->deadline_ms = now + c->cfg.handshake_ms;
+        if (wire_lookup_start(&c->lookup, &c->address) != QK_OK) {
+            plan_dial(c, 0);
+            return;
         }
-        c->reporting = false;
     }
-    (void)pthread_mutex_unlock(&c->lock);
+    if (now >= c->deadline_ms)
+        give_up(c);
+    else if (c->lookup != NULL && wire_lookup_done(c->lookup))
+        connect_found(c);
 }
 
-static void on_dialled(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
-    (void)arg;
-    uint16_t tag;
-    if (wire_tls_peer(pipe, &tag) != QK_OK) (void)nng_pipe_close(pipe);
-}
+/* ---- looking around ---- */
 
-static void on_connected(nng_pipe pipe, nng_pipe_ev event, void *arg)
+static void look_alive(struct wire_client *c, uint64_t now)
 {
-    (void)event;
-    struct wire_client *c = arg;
-    (void)pthread_mutex_lock(&c->lock);
-    if (pipe.id != c->gone.id) {
-        c->pipe = pipe;
-        c->up_since_ms = c->heard_ms = qk_mono_ms();
+    uint64_t heard = wire_line_heard_ms(c->dialled);
+    if (c->pinging && heard >= c->pinged_ms) c->pinging = false;
+    if (c->pinging && now >= c->pinged_ms + c->cfg.dead_after_ms) {
+        qk_log(QK_WARN, "wire.call.frozen", QK_F_STR("url", c->url));
+        wire_line_close(c->dialled);
+    } else if (!c->pinging && now >= heard + c->cfg.ping_ms) {
+        c->pinging = true;
+        c->pinged_ms = now;
+        wire_line_tell(c->dialled, CALL_PING, 0, qk_bytes(NULL, 0));
     }
-    (void)pthread_mutex_unlock(&c->lock);
-    report(c);
 }
 
-static void on_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg)
+static uint64_t next_look(const struct wire_client *c, uint64_t now)
 {
-    (void)event;
-    struct wire_client *c = arg;
-    uint64_t now = qk_mono_ms();
+    if (c->line != NULL)
+        return c->pinging ? c->pinged_ms + c->cfg.dead_after_ms
+                          : wire_line_heard_ms(c->dialled) + c->cfg.ping_ms;
+    if (c->dialled != NULL) return c->deadline_ms;
+    return c->lookup != NULL ? now + LOOKUP_MS : c->dial_at_ms;
+}
+
+static void on_alarm(void *ctx, uint64_t now)
+{
+    struct wire_client *c = ctx;
+    end_due(c, now, QK_E_TIMEOUT);
+    if (c->line != NULL)
+        look_alive(c, now);
+    else
+        go_on_dialling(c, now);
     (void)pthread_mutex_lock(&c->lock);
-    bool was_ours = c->pipe.id == pipe.id;
-    c->gone = pipe;
-    wire_dialer_removed(&c->dialer, was_ours ? wire_ms_since(c->up_since_ms, now) : 0, now);
-    if (was_ours) {
-        c->pipe.id = 0;
-        for (size_t i = 0; i < c->n_slots; i++)
-            if (c->slots[i].state != IDLE) nng_aio_cancel(c->slots[i].aio);
-    }
+    uint64_t first = c->first_ms;
     (void)pthread_mutex_unlock(&c->lock);
-    report(c);
-}
-
-static void ping_locked(struct wire_client *c, uint64_t now)
-{
-    nng_msg *msg = call_frame(CALL_PING, qk_bytes(NULL, 0));
-    if (msg == NULL) return;
-    c->pinging = true;
-    c->pinged_ms = now;
-    (void)start_locked(&c->slots[c->n_slots - 1], msg, c->cfg.dead_after_ms);
-}
-
-static void on_tick(void *arg, uint64_t now)
-{
-    struct wire_client *c = arg;
-    (void)pthread_mutex_lock(&c->lock);
-    bool connected = c->pipe.id != 0;
-    if (connected && !c->pinging && wire_ms_since(c->heard_ms, now) >= c->cfg.ping_ms)
-        ping_locked(c, now);
-    (void)pthread_mutex_unlock(&c->lock);
-    wire_dialer_check(&c->dialer, connected, now);
+    uint64_t look = next_look(c, now);
+    uint64_t due = first < look ? first : look;
+    wire_alarm_set(&c->alarm, due > now ? due : now + 1);
 }
 
 /* ---- life ---- */
@@ -245,51 +279,6 @@ static void on_tick(void *arg, uint64_t now)
 static void preset(unsigned *v, unsigned value)
 {
     if (*v == 0) *v = value;
-}
-
-static qk_err open_slots(struct wire_client *c)
-{
-    size_t n = (size_t)c->cfg.max_calls + 1;
-    c->slots = calloc(n, sizeof *c->slots);
-    QK_ENSURE(c->slots != NULL, QK_E_NOMEM);
-    for (size_t i = 0; i < n; i++) {
-        struct slot *slot = &c->slots[i];
-        slot->client = c;
-        int rv = nng_aio_alloc(&slot->aio, on_slot, slot);
-        QK_ENSURE(rv == 0, wire_nng_err(rv));
-        c->n_slots++;
-        /* set on the socket first: a context inherits it when opened. Never send twice. */
-        rv = nng_ctx_open(&slot->ctx, c->req);
-        QK_ENSURE(rv == 0, wire_nng_err(rv));
-        if (i == n - 1) break;
-        slot->next_free = c->free_list;
-        c->free_list = slot;
-    }
-    return QK_OK;
-}
-
-static qk_err client_open(struct wire_client *c)
-{
-    int rv = nng_req0_open(&c->req);
-    QK_ENSURE(rv == 0, wire_nng_err(rv));
-    if ((rv = nng_socket_set_size(c->req, NNG_OPT_RECVMAXSZ, CALL_RECV_MAX)) != 0 ||
-        (rv = nng_socket_set_ms(c->req, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
-        (rv = nng_pipe_notify(c->req, NNG_PIPE_EV_ADD_PRE, on_dialled, c)) != 0 ||
-        (rv = nng_pipe_notify(c->req, NNG_PIPE_EV_ADD_POST, on_connected, c)) != 0 ||
-        (rv = nng_pipe_notify(c->req, NNG_PIPE_EV_REM_POST, on_disconnected, c)) != 0)
-        return wire_nng_err(rv);
-    QK_TRY(open_slots(c));
-    struct wire_tls_pin pin = {.key = c->server_key, .cert = c->cfg.server_cert};
-    struct wire_tls_setup setup = {.identity = c->cfg.identity,
-        .pins = &pin,
-        .n_pins = 1,
-        .handshake_ms = c->cfg.handshake_ms};
-    (void)pthread_mutex_lock(&c->lock);
-    qk_err err = wire_dialer_open(&c->dialer, &c->lock, c->req, c->cfg.url, &setup,
-        c->cfg.reconnect_min_ms, c->cfg.reconnect_max_ms);
-    (void)pthread_mutex_unlock(&c->lock);
-    QK_TRY(err);
-    return wire_tick_start(&c->tick, c->cfg.ping_ms / 2 + 1, on_tick, c);
 }
 
 static qk_err copy_config(struct wire_client *c, const struct wire_client_config *config)
@@ -301,11 +290,30 @@ static qk_err copy_config(struct wire_client *c, const struct wire_client_config
     preset(&c->cfg.handshake_ms, 5000);
     preset(&c->cfg.reconnect_min_ms, 100);
     preset(&c->cfg.reconnect_max_ms, 5000);
+    c->backoff_ms = c->cfg.reconnect_min_ms;
+    QK_ENSURE(strlen(config->url) < sizeof c->url, QK_E_STATE);
+    memcpy(c->url, config->url, strlen(config->url) + 1);
+    QK_TRY(wire_address_parse(&c->address, c->url));
     QK_TRY(wire_key_from_cert(&c->server_key, config->server_cert));
     c->server_cert = malloc(config->server_cert.len);
     QK_ENSURE(c->server_cert != NULL, QK_E_NOMEM);
     memcpy(c->server_cert, config->server_cert.p, config->server_cert.len);
     c->cfg.server_cert.p = c->server_cert;
+    return QK_OK;
+}
+
+static qk_err client_open(struct wire_client *c)
+{
+    struct wire_tls_pin pin = {.key = c->server_key, .cert = c->cfg.server_cert};
+    QK_TRY(call_slots_init(&c->calls, c->cfg.max_calls));
+    QK_TRY(tls_pins_copy(&c->pins, &pin, 1));
+    c->tls = tls_ctx_new(&c->pins, c->cfg.identity);
+    QK_ENSURE(c->tls != NULL, QK_E_CRYPTO);
+    QK_TRY(wire_loop_hold());
+    c->on_loop = true;
+    c->first_ms = WIRE_NEVER;
+    c->alarm = (struct wire_alarm){.fn = on_alarm, .ctx = c, .due_ms = 0}; /* dial now */
+    wire_alarm_add(&c->alarm);
     return QK_OK;
 }
 
@@ -315,7 +323,6 @@ qk_err wire_client_new(struct wire_client **out, const struct wire_client_config
     struct wire_client *c = calloc(1, sizeof *c);
     QK_ENSURE(c != NULL, QK_E_NOMEM);
     (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->ended, NULL);
     qk_err err = copy_config(c, config);
     if (err == QK_OK) err = client_open(c);
     if (err != QK_OK)
@@ -325,35 +332,36 @@ qk_err wire_client_new(struct wire_client **out, const struct wire_client_config
     return err;
 }
 
+static void shut(void *ctx)
+{
+    struct wire_client *c = ctx;
+    if (c->dialled != NULL) wire_line_close(c->dialled);
+    wire_lookup_free(c->lookup);
+    wire_alarm_remove(&c->alarm);
+}
+
 void wire_client_free(struct wire_client *c)
 {
     if (c == NULL) return;
     (void)pthread_mutex_lock(&c->lock);
     c->closing = true;
     (void)pthread_mutex_unlock(&c->lock);
-    wire_tick_stop(&c->tick);
-    wire_tls_cut_all(c->dialer.stats); /* a pipe in the middle of a frame must not be closed */
-    if (c->req.id != 0) (void)nng_close(c->req); /* contexts go with it; calls end */
-    (void)pthread_mutex_lock(&c->lock);
-    while (c->n_open > 0) (void)pthread_cond_wait(&c->ended, &c->lock);
-    (void)pthread_mutex_unlock(&c->lock);
-    for (size_t i = 0; i < c->n_slots; i++) {
-        nng_aio_stop(c->slots[i].aio);
-        nng_aio_free(c->slots[i].aio);
+    if (c->on_loop) {
+        wire_loop_run(shut, c);
+        wire_loop_release();
     }
-    wire_dialer_free(&c->dialer);
+    SSL_CTX_free(c->tls);
     wire_key_free(c->server_key);
-    (void)pthread_cond_destroy(&c->ended);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->server_cert);
-    free(c->slots);
+    call_slots_wipe(&c->calls);
     free(c);
 }
 
 bool wire_client_up(struct wire_client *c)
 {
     (void)pthread_mutex_lock(&c->lock);
-    bool up = c->pipe.id != 0;
+    bool up = c->line != NULL;
     (void)pthread_mutex_unlock(&c->lock);
     return up;
 }

@@ -1,40 +1,27 @@
-/** What both ends of a call agree on: docs/wire.md, "Call frames". One byte, then the content. */
+/** What both ends of a call agree on: docs/wire.md, "Call frames". */
 #ifndef WIRE_CALL_PRIV_H
 #define WIRE_CALL_PRIV_H
 
+#include "address.h"
 #include "endpoint.h"
-#include "qk/secret.h"
-#include "wire/call.h"
+#include "line.h"
 
 enum {
-    CALL_REQUEST = 1, /* || bytes */
+    /* to the node; number 1.. of a call, 0 of a ping */
+    CALL_REQUEST = 1, /* body: the call */
     CALL_PING = 2,
 
-    CALL_ANSWER = 1, /* || bytes */
+    /* to the caller; number of the call it answers, 0 of the others */
+    CALL_ANSWER = 1, /* body: the answer */
     CALL_PONG = 2,
     CALL_DROPPED = 3,
     CALL_BUSY = 4,
+    CALL_WELCOME = 5, /* first of all: the caller is known. body: "QKMS" || u16 version */
 
-    CALL_RECV_MAX = WIRE_CALL_FRAME_MAX + 64, /* our byte and NNG's request id come on top */
+    CALL_VERSION = 1,
+    CALL_WELCOME_LEN = 6,
 };
 
-/** type || bytes as a new message; NULL when out of memory. */
-static inline nng_msg *call_frame(uint8_t type, struct qk_bytes bytes)
-{
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, 1 + bytes.len) != 0) return NULL;
-    uint8_t *body = nng_msg_body(msg);
-    body[0] = type;
-    if (bytes.len > 0) memcpy(body + 1, bytes.p, bytes.len);
-    return msg;
-}
-
-/** Free a received message. Parts of keys and of secret values travel in some: all are wiped. What
- *  is sent belongs to NNG, which frees it as it is. */
-static inline void call_frame_done(nng_msg *msg)
-{
-    qk_wipe(nng_msg_body(msg), nng_msg_len(msg));
-    nng_msg_free(msg);
-}
+#define CALL_MAGIC "QKMS"
 
 #endif

@@ -1,163 +1,100 @@
 #include "call_priv.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <nng/protocol/reqrep0/rep.h>
+#include <unistd.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include "qk/clock.h"
 #include "qk/log.h"
-#include "ticker.h"
 
-#define SHARE       16    /* a caller's own share is this part of max_calls, or one call */
-#define SPARE_SLOTS 8     /* so that pings and "busy" are answered while max_calls are in hand */
-#define SEND_MS     10000 /* a caller that does not read its answer so long is cut off */
-#define TICK_MS     1000
+enum {
+    SHARE = 16,           /* a caller's own share is this part of max_calls, or one call */
+    LINES_OF_CALLER = 64, /* at once; more are turned away */
+    ACCEPTS = 16,         /* in one turn of the loop */
+    TICK_MS = 1000,
+    RETRY_MS = 100, /* to accept again after the system could not */
+};
 
-/* A slot is one REP context: receive, handle, send, receive, ... It is the user's wire_reply while
- * it is handled. */
+/* One line; the loop's thread. */
+struct conn {
+    struct conn *next, **at;
+    struct wire_server *server;
+    struct wire_line *line;
+    bool known;           /* who it is; until then it counts as pending */
+    uint16_t tag;         /* who */
+    uint64_t deadline_ms; /* to become known */
+};
+
+/* A call that is handled. */
 struct wire_reply {
     struct wire_server *server;
-    nng_ctx ctx;
-    nng_aio *aio;
-    nng_pipe pipe; /* where the request came from */
-    uint16_t tag;  /* of its caller, while it is handled */
-    enum { RECEIVING, HANDLING, SENDING, DEAD } state;
+    struct wire_line *line; /* ours */
+    uint32_t number;
+    uint16_t tag;
 };
 
 struct wire_server {
+    struct wire_source source; /* the listening socket; first member */
     struct wire_server_config cfg;
-    nng_socket rep;
-    struct wire_listener listener;
-    struct wire_tick tick;
-    pthread_mutex_t lock; /* state of slots, n_handling, n_alive, closing */
-    pthread_cond_t died;
-    bool closing;
-    unsigned n_handling, n_handling_of[WIRE_TLS_PINS_MAX]; /* in all; of each caller */
-    unsigned share; /* calls that a caller has taken even when others hold all the rest */
-    size_t n_alive, n_slots;
-    struct wire_reply *slots;
+    struct tls_pins pins;
+    SSL_CTX *tls;
+    bool on_loop;
     size_t n_callers;
     struct wire_caller callers[WIRE_TLS_PINS_MAX]; /* tags of pins are indices into this */
+    unsigned share; /* calls that a caller has taken even when others hold all the rest */
+
+    /* the loop's thread */
+    int listen_fd;
+    struct wire_alarm alarm;
+    bool deaf; /* the listening socket is not watched for a while */
+    struct conn *conns;
+    unsigned n_pending, n_lines_of[WIRE_TLS_PINS_MAX];
+
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t given_back;
+    bool closing;
+    unsigned n_handling, n_handling_of[WIRE_TLS_PINS_MAX]; /* in all; of each caller */
 };
 
-static void slot_dies(struct wire_reply *slot)
-{
-    struct wire_server *s = slot->server;
-    (void)pthread_mutex_lock(&s->lock);
-    slot->state = DEAD;
-    s->n_alive--;
-    (void)pthread_cond_broadcast(&s->died);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static bool is_closing(struct wire_server *s)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    bool closing = s->closing;
-    (void)pthread_mutex_unlock(&s->lock);
-    return closing;
-}
-
-static void set_state(struct wire_reply *slot, int state)
-{
-    (void)pthread_mutex_lock(&slot->server->lock);
-    slot->state = state;
-    (void)pthread_mutex_unlock(&slot->server->lock);
-}
-
-static void slot_receive(struct wire_reply *slot)
-{
-    if (is_closing(slot->server)) {
-        slot_dies(slot);
-        return;
-    }
-    set_state(slot, RECEIVING);
-    nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
-    nng_ctx_recv(slot->ctx, slot->aio);
-}
-
-static void slot_send(struct wire_reply *slot, nng_msg *msg)
-{
-    if (msg == NULL) { /* out of memory: the caller's timeout tells it */
-        slot_receive(slot);
-        return;
-    }
-    set_state(slot, SENDING);
-    nng_aio_set_timeout(slot->aio, SEND_MS);
-    nng_aio_set_msg(slot->aio, msg);
-    nng_ctx_send(slot->ctx, slot->aio);
-}
+/* ---- replies ---- */
 
 /* One caller may use all of max_calls, but not so that another is left with nothing. */
-static bool begin_handling(struct wire_reply *slot, uint16_t tag)
+static bool begin_handling(struct wire_server *s, uint16_t tag)
 {
-    struct wire_server *s = slot->server;
     (void)pthread_mutex_lock(&s->lock);
     bool ok = !s->closing && (s->n_handling < s->cfg.max_calls || s->n_handling_of[tag] < s->share);
     if (ok) {
         s->n_handling++;
         s->n_handling_of[tag]++;
-        slot->tag = tag;
-        slot->state = HANDLING;
     }
     (void)pthread_mutex_unlock(&s->lock);
     return ok;
 }
 
-static void on_request(struct wire_reply *slot, struct qk_bytes frame)
+static void end_handling(struct wire_server *s, uint16_t tag)
 {
-    struct wire_server *s = slot->server;
-    uint16_t tag;
-    if (wire_tls_peer(slot->pipe, &tag) != QK_OK || tag >= s->n_callers) {
-        slot_receive(slot); /* the connection is gone already */
-        return;
-    }
-    const struct wire_caller *caller = &s->callers[tag];
-    if (frame.len == 1 && frame.p[0] == CALL_PING) {
-        slot_send(slot, call_frame(CALL_PONG, qk_bytes(NULL, 0)));
-    } else if (frame.len < 2 || frame.p[0] != CALL_REQUEST ||
-               frame.len > 1 + (size_t)WIRE_CALL_FRAME_MAX) {
-        qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("caller", caller->name));
-        wire_tls_cut(slot->pipe);
-        slot_receive(slot);
-    } else if (!begin_handling(slot, tag)) {
-        slot_send(slot, call_frame(CALL_BUSY, qk_bytes(NULL, 0)));
-    } else {
-        s->cfg.handler(s->cfg.ctx, caller, qk_bytes(frame.p + 1, frame.len - 1), slot);
-    }
-}
-
-static void on_slot(void *arg)
-{
-    struct wire_reply *slot = arg;
-    int rv = nng_aio_result(slot->aio);
-    (void)pthread_mutex_lock(&slot->server->lock);
-    int state = slot->state;
-    (void)pthread_mutex_unlock(&slot->server->lock);
-    nng_msg *msg = nng_aio_get_msg(slot->aio); /* received, or not sent */
-    nng_aio_set_msg(slot->aio, NULL);
-    if (state == SENDING && rv == NNG_ETIMEDOUT) wire_tls_cut(slot->pipe);
-    if (state == RECEIVING && rv == 0) {
-        slot->pipe = nng_msg_get_pipe(msg);
-        /* once the user has the slot it may be answered and go round while we are still here:
-         * the request is ours, not the slot's */
-        on_request(slot, qk_bytes(nng_msg_body(msg), nng_msg_len(msg)));
-        call_frame_done(msg);
-        return;
-    }
-    slot_receive(slot);
-    if (msg != NULL) nng_msg_free(msg);
-}
-
-/* ---- replies ---- */
-
-static void give_back(struct wire_reply *slot, nng_msg *msg)
-{
-    struct wire_server *s = slot->server;
     (void)pthread_mutex_lock(&s->lock);
-    s->n_handling--;
-    s->n_handling_of[slot->tag]--;
+    s->n_handling_of[tag]--;
+    if (--s->n_handling == 0) (void)pthread_cond_broadcast(&s->given_back);
     (void)pthread_mutex_unlock(&s->lock);
-    slot_send(slot, msg);
+}
+
+/* The place is given back before the answer leaves: its caller may call again at once. From then on
+ * the server may be gone; the line is not. */
+static qk_err give_back(struct wire_reply *reply, uint8_t type, struct qk_bytes body)
+{
+    struct wire_line *line = reply->line;
+    uint32_t number = reply->number;
+    end_handling(reply->server, reply->tag);
+    free(reply);
+    qk_err err = wire_line_send(line, type, number, body);
+    if (err != QK_OK && err != QK_E_IO)
+        wire_line_tell(line, CALL_DROPPED, number, qk_bytes(NULL, 0));
+    wire_line_drop(line);
+    return err == QK_OK || err == QK_E_IO ? QK_OK : QK_E_NOMEM;
 }
 
 qk_err wire_reply_send(struct wire_reply *reply, struct qk_bytes bytes)
@@ -165,36 +102,145 @@ qk_err wire_reply_send(struct wire_reply *reply, struct qk_bytes bytes)
     qk_err err = QK_OK;
     if (bytes.len == 0) err = QK_E_STATE;
     if (bytes.len > WIRE_CALL_FRAME_MAX) err = QK_E_TOO_LARGE;
-    nng_msg *msg = err == QK_OK ? call_frame(CALL_ANSWER, bytes) : NULL;
-    if (err == QK_OK && msg == NULL) err = QK_E_NOMEM;
-    if (err != QK_OK)
-        wire_reply_drop(reply);
-    else
-        give_back(reply, msg);
+    if (err == QK_OK) return give_back(reply, CALL_ANSWER, bytes);
+    wire_reply_drop(reply);
     return err;
 }
 
 void wire_reply_drop(struct wire_reply *reply)
 {
-    give_back(reply, call_frame(CALL_DROPPED, qk_bytes(NULL, 0)));
+    (void)give_back(reply, CALL_DROPPED, qk_bytes(NULL, 0));
+}
+
+/* ---- lines ---- */
+
+static void on_request(struct conn *c, const struct wire_frame_in *frame)
+{
+    struct wire_server *s = c->server;
+    struct wire_reply *reply = begin_handling(s, c->tag) ? malloc(sizeof *reply) : NULL;
+    if (reply == NULL) {
+        wire_line_tell(c->line, CALL_BUSY, frame->number, qk_bytes(NULL, 0));
+        return;
+    }
+    wire_line_hold(c->line);
+    *reply = (struct wire_reply){s, c->line, frame->number, c->tag};
+    s->cfg.handler(s->cfg.ctx, &s->callers[c->tag], frame->body, reply);
+}
+
+static bool on_frame(void *ctx, struct wire_line *line, const struct wire_frame_in *frame)
+{
+    struct conn *c = ctx;
+    bool ping = frame->type == CALL_PING && frame->number == 0 && frame->body.len == 0;
+    bool call = frame->type == CALL_REQUEST && frame->number != 0 && frame->body.len >= 1;
+    if (ping) wire_line_tell(line, CALL_PONG, 0, qk_bytes(NULL, 0));
+    if (call) on_request(c, frame);
+    if (!ping && !call)
+        qk_log(QK_WARN, "wire.call.garbage", QK_F_STR("caller", c->server->callers[c->tag].name));
+    return ping || call;
+}
+
+static void on_ready(void *ctx, struct wire_line *line, uint16_t tag)
+{
+    static const uint8_t welcome[CALL_WELCOME_LEN] = CALL_MAGIC "\0\1";
+    struct conn *c = ctx;
+    struct wire_server *s = c->server;
+    if (tag >= s->n_callers || s->n_lines_of[tag] >= LINES_OF_CALLER) {
+        qk_log(QK_WARN, "wire.call.crowded", QK_F_INT("caller", tag));
+        wire_line_close(line);
+        return;
+    }
+    c->known = true;
+    c->tag = tag;
+    s->n_pending--;
+    s->n_lines_of[tag]++;
+    wire_line_tell(line, CALL_WELCOME, 0, QK_BYTES(welcome));
+}
+
+static void on_closed(void *ctx, struct wire_line *line)
+{
+    struct conn *c = ctx;
+    if (wire_line_refused(line)) qk_log(QK_DEBUG, "wire.call.refused");
+    if (c->known)
+        c->server->n_lines_of[c->tag]--;
+    else
+        c->server->n_pending--;
+    *c->at = c->next;
+    if (c->next != NULL) c->next->at = c->at;
+    wire_line_drop(line);
+    free(c);
+}
+
+static void take_in(struct wire_server *s, int fd)
+{
+    struct conn *c = s->n_pending < WIRE_TLS_PENDING_MAX ? malloc(sizeof *c) : NULL;
+    if (c == NULL) {
+        (void)close(fd);
+        return;
+    }
+    const struct wire_line_owner owner = {c, on_ready, on_frame, on_closed};
+    *c = (struct conn){
+        .server = s, .deadline_ms = qk_mono_ms() + s->cfg.handshake_ms, .at = &s->conns};
+    if (wire_line_new(&c->line, fd, s->tls, true, &owner) != QK_OK) {
+        free(c);
+        return;
+    }
+    c->next = s->conns;
+    if (c->next != NULL) c->next->at = &c->next;
+    s->conns = c;
+    s->n_pending++;
+    wire_alarm_set(&s->alarm, qk_mono_ms() + TICK_MS);
+}
+
+/* The system has no descriptor or memory to spare. A socket that stays ready would keep the loop
+ * spinning. */
+static void turn_deaf(struct wire_server *s)
+{
+    qk_log(QK_WARN, "wire.call.accept", QK_F_STR("why", "out of descriptors or memory"));
+    s->deaf = true;
+    wire_loop_rewatch(s->listen_fd, &s->source, 0);
+    wire_alarm_set(&s->alarm, qk_mono_ms() + RETRY_MS);
+}
+
+static void on_arrival(struct wire_source *source, uint32_t events)
+{
+    struct wire_server *s = (struct wire_server *)source; /* its first member */
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS && !s->deaf; i++) {
+        int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            take_in(s, fd);
+        else if (errno == EAGAIN)
+            return;
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            turn_deaf(s);
+    }
+}
+
+/* Who has not come through, and who does not read. */
+static void look_after(struct conn *c, uint64_t now)
+{
+    bool late = !c->known && now >= c->deadline_ms;
+    bool stuck = wire_line_stuck(c->line, now, c->server->cfg.send_ms);
+    if (stuck && c->known)
+        qk_log(QK_WARN, "wire.call.slow", QK_F_STR("caller", c->server->callers[c->tag].name));
+    if (late || stuck) wire_line_close(c->line);
+}
+
+static void on_alarm(void *ctx, uint64_t now)
+{
+    struct wire_server *s = ctx;
+    if (s->deaf) {
+        s->deaf = false;
+        wire_loop_rewatch(s->listen_fd, &s->source, EPOLLIN);
+    }
+    for (struct conn *c = s->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        look_after(c, now);
+    }
+    if (s->conns != NULL) wire_alarm_set(&s->alarm, now + TICK_MS);
 }
 
 /* ---- life ---- */
-
-static void on_accept(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
-    struct wire_server *s = arg;
-    uint16_t tag;
-    wire_listener_added(&s->listener);
-    if (wire_tls_peer(pipe, &tag) != QK_OK || tag >= s->n_callers) (void)nng_pipe_close(pipe);
-}
-
-static void on_tick(void *arg, uint64_t now)
-{
-    struct wire_server *s = arg;
-    wire_listener_check(&s->listener, now);
-}
 
 static void add_caller(struct wire_server *s, struct wire_tls_pin *pins, enum wire_caller_kind kind,
     const char *name, uint16_t node, const struct wire_key *key, struct qk_bytes cert)
@@ -225,46 +271,22 @@ static void add_callers(struct wire_server *s, struct wire_tls_pin *pins)
             qk_bytes(NULL, 0));
 }
 
-static qk_err open_slots(struct wire_server *s)
-{
-    size_t n = s->cfg.max_calls + s->share * s->n_callers + SPARE_SLOTS;
-    s->slots = calloc(n, sizeof *s->slots);
-    QK_ENSURE(s->slots != NULL, QK_E_NOMEM);
-    for (size_t i = 0; i < n; i++) {
-        struct wire_reply *slot = &s->slots[i];
-        slot->server = s;
-        int rv = nng_aio_alloc(&slot->aio, on_slot, slot);
-        QK_ENSURE(rv == 0, wire_nng_err(rv));
-        if ((rv = nng_ctx_open(&slot->ctx, s->rep)) != 0) {
-            nng_aio_free(slot->aio);
-            return wire_nng_err(rv);
-        }
-        s->n_slots++;
-        (void)pthread_mutex_lock(&s->lock);
-        s->n_alive++;
-        (void)pthread_mutex_unlock(&s->lock);
-        slot_receive(slot);
-    }
-    return QK_OK;
-}
-
 static qk_err server_open(struct wire_server *s)
 {
-    int rv = nng_rep0_open(&s->rep);
-    QK_ENSURE(rv == 0, wire_nng_err(rv));
-    if ((rv = nng_socket_set_size(s->rep, NNG_OPT_RECVMAXSZ, CALL_RECV_MAX)) != 0 ||
-        (rv = nng_pipe_notify(s->rep, NNG_PIPE_EV_ADD_PRE, on_accept, s)) != 0)
-        return wire_nng_err(rv);
+    struct wire_address address;
     struct wire_tls_pin pins[WIRE_TLS_PINS_MAX];
+    QK_ENSURE(wire_address_parse(&address, s->cfg.listen) == QK_OK, QK_E_IO);
     add_callers(s, pins);
-    QK_TRY(open_slots(s));
-    struct wire_tls_setup setup = {.server = true,
-        .identity = s->cfg.identity,
-        .pins = pins,
-        .n_pins = s->n_callers,
-        .handshake_ms = s->cfg.handshake_ms};
-    QK_TRY(wire_listener_open(&s->listener, s->rep, s->cfg.listen, &setup));
-    return wire_tick_start(&s->tick, TICK_MS, on_tick, s);
+    QK_TRY(tls_pins_copy(&s->pins, pins, s->n_callers));
+    s->tls = tls_ctx_new(&s->pins, s->cfg.identity);
+    QK_ENSURE(s->tls != NULL, QK_E_CRYPTO);
+    QK_TRY(wire_loop_hold());
+    s->on_loop = true;
+    QK_TRY(wire_address_listen(&s->listen_fd, &address));
+    s->source.on_event = on_arrival;
+    s->alarm = (struct wire_alarm){.fn = on_alarm, .ctx = s, .due_ms = WIRE_NEVER};
+    wire_alarm_add(&s->alarm);
+    return wire_loop_watch(s->listen_fd, &s->source, EPOLLIN);
 }
 
 qk_err wire_server_new(struct wire_server **out, const struct wire_server_config *config)
@@ -274,11 +296,13 @@ qk_err wire_server_new(struct wire_server **out, const struct wire_server_config
     struct wire_server *s = calloc(1, sizeof *s);
     QK_ENSURE(s != NULL, QK_E_NOMEM);
     s->cfg = *config;
+    s->listen_fd = -1;
     if (s->cfg.max_calls == 0) s->cfg.max_calls = WIRE_CALLS_IN_FLIGHT;
     s->share = s->cfg.max_calls >= 2 * SHARE ? s->cfg.max_calls / SHARE : 1;
     if (s->cfg.handshake_ms == 0) s->cfg.handshake_ms = 5000;
+    if (s->cfg.send_ms == 0) s->cfg.send_ms = 10000;
     (void)pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_cond_init(&s->died, NULL);
+    (void)pthread_cond_init(&s->given_back, NULL);
     qk_err err = server_open(s);
     if (err != QK_OK)
         wire_server_free(s);
@@ -287,28 +311,30 @@ qk_err wire_server_new(struct wire_server **out, const struct wire_server_config
     return err;
 }
 
+static void shut(void *ctx)
+{
+    struct wire_server *s = ctx;
+    wire_alarm_remove(&s->alarm);
+    if (s->listen_fd >= 0) {
+        wire_loop_unwatch(s->listen_fd);
+        (void)close(s->listen_fd);
+    }
+    while (s->conns != NULL) wire_line_close(s->conns->line);
+}
+
 void wire_server_free(struct wire_server *s)
 {
     if (s == NULL) return;
     (void)pthread_mutex_lock(&s->lock);
     s->closing = true;
     (void)pthread_mutex_unlock(&s->lock);
-    wire_tick_stop(&s->tick);
-    /* Contexts first, then the socket: closing the socket while another thread is about to receive
-     * on one of them can wait for ever (seen with NNG 1.5.2). */
-    for (size_t i = 0; i < s->n_slots; i++) (void)nng_ctx_close(s->slots[i].ctx);
+    if (s->on_loop) wire_loop_run(shut, s);
     (void)pthread_mutex_lock(&s->lock);
-    while (s->n_alive > 0) (void)pthread_cond_wait(&s->died, &s->lock);
+    while (s->n_handling > 0) (void)pthread_cond_wait(&s->given_back, &s->lock);
     (void)pthread_mutex_unlock(&s->lock);
-    wire_tls_cut_all(s->listener.stats); /* a pipe in the middle of a frame must not be closed */
-    if (s->rep.id != 0) (void)nng_close(s->rep);
-    for (size_t i = 0; i < s->n_slots; i++) {
-        nng_aio_stop(s->slots[i].aio);
-        nng_aio_free(s->slots[i].aio);
-    }
-    wire_listener_free(&s->listener);
-    (void)pthread_cond_destroy(&s->died);
+    if (s->on_loop) wire_loop_release();
+    SSL_CTX_free(s->tls);
+    (void)pthread_cond_destroy(&s->given_back);
     (void)pthread_mutex_destroy(&s->lock);
-    free(s->slots);
     free(s);
 }

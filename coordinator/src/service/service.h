@@ -5,7 +5,7 @@
  *      workers      one per operation in work (config.workers); block while nodes answer. Simple on
  *                   purpose: an operation is straight-line code, and a few dozen sleeping threads
  *                   cost less than a state machine would cost its readers
- *      links        NNG's own: only wake the worker that waits
+ *      links        the wire's (wire/call.h): only wake the worker that waits
  *      keeper       background work (rounds/keeper.h)
  *  Work waits in one bounded queue; when it is full, or a job has waited too long, the caller gets
  *  ThrottlingException at once.

@@ -5,7 +5,8 @@
  *  evals.h, macruns.h, macs.h, calls.h.
  *
  *  Threads
- *      NNG's own       on_message, call handler: copy and hand over, never block
+ *      NNG's own       on_message: copy and hand over, never block
+ *      calls           call handler, on the wire's thread: the same
  *      frames pool     config.threads workers: feed frames to parties; never waits for a peer
  *      ops pool        one thread for each call or bundle being served: waits for sessions, peers
  *      asks pool       answers to peers' questions for partials, which may wait for our own call

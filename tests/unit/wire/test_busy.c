@@ -75,10 +75,18 @@ static void close_site(struct site *s)
     wt_world_free(&s->w);
 }
 
-static void never_went_down(const struct site *s)
+static unsigned downs(struct wt_inbox *in, uint16_t id)
 {
-    cr_assert_eq(s->in[0].downs[2], 0);
-    cr_assert_eq(s->in[1].downs[1], 0);
+    (void)pthread_mutex_lock(&in->lock);
+    unsigned n = in->downs[id];
+    (void)pthread_mutex_unlock(&in->lock);
+    return n;
+}
+
+static void never_went_down(struct site *s)
+{
+    cr_assert_eq(downs(&s->in[0], 2), 0);
+    cr_assert_eq(downs(&s->in[1], 1), 0);
 }
 
 /* ---- whoever sends without end ---- */
@@ -210,9 +218,9 @@ QK_TEST(busy, a_node_that_stood_still_does_not_blame_its_peers)
     wt_sleep_ms(LONG_MS);
     uint64_t before = frames_of_child(&s);
     cr_assert_eq(kill(pid, SIGCONT), 0);
-    while (frames_of_child(&s) < before + 20 && s.in[0].downs[2] == 0) wt_sleep_ms(10);
+    while (frames_of_child(&s) < before + 20 && downs(&s.in[0], 2) == 0) wt_sleep_ms(10);
     cr_assert_eq(
-        s.in[0].downs[2], 0, "it has looked around many times since, and hung up on nobody");
+        downs(&s.in[0], 2), 0, "it has looked around many times since, and hung up on nobody");
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     close_site(&s);

@@ -306,8 +306,7 @@ QK_TEST(call, a_caller_that_takes_everything_leaves_the_others_their_share)
     close_room(&r);
 }
 
-/* NNG's own REQ would send the request again to whoever comes back (60 s, or at once when the
- * connection breaks). */
+/* A transport that helps itself would send the request again to whoever comes back. */
 QK_TEST(call, nothing_is_sent_again_after_the_server_died)
 {
     struct room r;

@@ -1,8 +1,9 @@
 /** Calls: one request, one answer, many in flight. Coordinator (or operator's tool) to node.
  *
- *  NNG REQ/REP over tls+tcp://, TLS 1.3, both ends pinned by cluster.conf. Nothing is ever sent
- *  twice: after a lost link a call ends in QK_E_IO and whether the node acted is unknown, so
- *  operations must be idempotent. The frames' contents are the caller's (wire/calls.h).
+ *  TLS 1.3 over TCP, both ends pinned by cluster.conf; one thread of the process moves all calls
+ *  (page: docs/wire.md, "Call frames"). Nothing is ever sent twice: after a lost link a call ends
+ * in QK_E_IO and whether the node acted is unknown, so operations must be idempotent. The frames'
+ *  contents are the caller's (wire/calls.h).
  *
  *  Start this (or wire/mesh.h) only after the daemon has forked.
  */
@@ -39,10 +40,12 @@ struct wire_server_config {
                                              caller has less than 1/16 of them (at least one) in
                                              hand: one caller cannot shut out another */
     unsigned handshake_ms;                /* 0: 5000 */
+    unsigned send_ms;                     /* 0: 10000. A caller that does not read what was ready
+                                             for it so long ago is cut off */
 
-    /* Runs on NNG's threads: must not block; hands work to a pool. bytes is borrowed for the call.
-     * reply must be given to exactly one of wire_reply_send, wire_reply_drop, from any thread, now
-     * or later, before wire_server_free returns. */
+    /* Runs on the links' thread: must not block; hands work to a pool. bytes is borrowed for the
+     * call. reply must be given to exactly one of wire_reply_send, wire_reply_drop, from any
+     * thread, now or later, before wire_server_free returns. */
     void (*handler)(void *ctx, const struct wire_caller *caller, struct qk_bytes bytes,
         struct wire_reply *reply);
     void *ctx;
@@ -76,17 +79,17 @@ struct wire_client_config {
     unsigned handshake_ms;                /* 0: 5000 */
     unsigned reconnect_min_ms;            /* 0: 100 */
     unsigned reconnect_max_ms;            /* 0: 5000 */
-    /* Link came up or went down; on NNG's threads, as below. May be NULL. */
+    /* Link came up or went down; on the links' thread, as below. May be NULL. */
     void (*on_link)(void *ctx, bool up);
     void *ctx;
 };
 
-/** Runs exactly once for a call that was accepted, on one of NNG's threads: must not block nor
- *  call wire_client_free. bytes is the answer (borrowed for the call) when err is QK_OK.
+/** Runs exactly once for a call that was accepted, on the links' thread: must not block nor call
+ *  wire_client_free. bytes is the answer (borrowed for the call) when err is QK_OK.
  *
  *  QK_OK, QK_E_TIMEOUT (the node may still act), QK_E_IO (link lost or client freed: the node may
  *  have acted), QK_E_BUSY (the node has max_calls in its hands and did not act), QK_E_UNEXPECTED
- *  (the node dropped the call), QK_E_MALFORMED (not an answer frame).
+ *  (the node dropped the call).
  */
 typedef void (*wire_call_fn)(void *ctx, qk_err err, struct qk_bytes bytes);
 
@@ -99,7 +102,7 @@ void wire_client_free(struct wire_client *client);
 /** Start a call with bytes (1..WIRE_CALL_FRAME_MAX, copied). On any error fn is not called.
  *
  *  QK_E_IO         the link is not up
- *  QK_E_BUSY       max_calls are in flight
+ *  QK_E_BUSY       max_calls are in flight, or far too many bytes wait to be sent
  *  QK_E_TOO_LARGE  more than WIRE_CALL_FRAME_MAX
  *  QK_E_STATE      empty, or timeout_ms is 0
  */
