@@ -193,7 +193,7 @@ QK_TEST(mac, M_7_what_does_not_go_together_makes_no_tag)
         cr_expect_str_eq(b->fault.type, "KeyUnavailableException", "M-7: lie %d", lie);
         cr_expect_eq(b->fault.http_status, 500);
         cr_expect_eq(b->w.mac->n_runs, 3, "M-7: lie %d: two more tries", lie);
-        cr_expect_gt(count(&b->w.engine.counts.mac_suspects), suspects, "M-7: lie %d", lie);
+        cr_expect(count(&b->w.engine.counts.mac_suspects) > suspects, "M-7: lie %d", lie);
         bend_all(b, NULL, NULL);
         cr_expect(generate(b, MESSAGE), "and the next request is served");
     }
@@ -256,7 +256,7 @@ QK_TEST(mac, three_runs_with_a_common_suspect_raise_an_alarm)
         cr_expect(generate(b, MESSAGE), "in another role it cannot spoil the run like this");
     }
     /* named alone, once for each run; it may have been E twice in the last request */
-    cr_expect_leq(count(&b->w.engine.counts.mac_suspects), 4);
+    cr_expect(count(&b->w.engine.counts.mac_suspects) <= 4);
     cr_expect_eq(count(&b->w.engine.counts.mac_alarms), 1);
     bench_free(b);
 }
