@@ -66,7 +66,7 @@ done
 unset AWS_MAX_ATTEMPTS
 equal "two dead: nothing has changed" "$(state "$ecc")" Enabled
 start_member node-1
-deadline=$((SECONDS + 30))
+deadline=$((SECONDS + 90))
 until kms disable-key --key-id "$ecc" 2>"$WORK/why"; do # the link comes back within seconds
     grep -q DependencyTimeoutException "$WORK/why" && [ $SECONDS -lt $deadline ] || fail "three again: $(cat "$WORK/why")"
 done
