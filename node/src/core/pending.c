@@ -258,10 +258,16 @@ static void ask_all(struct node *node, const struct change *c)
                 QK_BYTES(c->by[0].sig));
 }
 
-static bool add_signature(struct change *c, uint16_t from, struct qk_bytes sig)
+static bool signed_by(const struct change *c, uint16_t node)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (c->by[i].node == from) return false;
+        if (c->by[i].node == node) return true;
+    return false;
+}
+
+static bool add_signature(struct change *c, uint16_t from, struct qk_bytes sig)
+{
+    if (signed_by(c, from)) return false;
     c->by[c->n].node = from;
     memcpy(c->by[c->n++].sig, sig.p, WIRE_SIG_LEN);
     return true;
@@ -392,11 +398,12 @@ void node_pending_receive(struct node *node, uint16_t from, struct qk_bytes fram
 /* ---- time ---- */
 
 /* With ours there would be q - 1 others if there were a certificate; so many say no that there are
- * not. */
+ * not. Who said no and signed afterwards has not said no. */
 static bool cannot_be(const struct node *node, const struct change *c)
 {
     size_t n = 0;
-    for (size_t i = 0; i < node->cluster->n; i++) n += c->not_mine[i];
+    for (size_t i = 0; i < node->cluster->n; i++)
+        n += c->not_mine[i] && !signed_by(c, node->cluster->nodes[i].id);
     return n + wire_cluster_quorum(node->cluster) > node->cluster->n;
 }
 

@@ -1,5 +1,6 @@
 /* Four nodes, two of which use a key: what is true takes three signatures (wire_cluster_quorum), so
  * that a coordinator cannot have two truths certified, nor one that two nodes never hear of. */
+#include <signal.h>
 #include "qktest/qktest.h"
 #include "nodedriver.h"
 
@@ -13,14 +14,18 @@ struct scene {
     char key[KMS_UUID_LEN + 1], body[128];
 };
 
-static void set_up(struct scene *s)
+static void set_up_with(struct scene *s, const char *conf)
 {
-    nodebox_up_of(
-        &s->box, NODES, "seccomp = off\nsession_timeout_ms = 3000\npromise_hold_ms = 3000\n");
+    nodebox_up_of(&s->box, NODES, conf);
     cr_assert_eq(wire_cluster_quorum(s->box.cluster), 3);
     nd_init(&s->d, &s->box);
     nd_create_key(&s->d, "ECC_NIST_P256", s->key);
     (void)snprintf(s->body, sizeof s->body, "{\"KeyId\":\"%s\"}", s->key);
+}
+
+static void set_up(struct scene *s)
+{
+    set_up_with(s, "seccomp = off\nsession_timeout_ms = 3000\npromise_hold_ms = 3000\n");
 }
 
 static void tear_down(struct scene *s)
@@ -104,5 +109,26 @@ QK_TEST(quorum, a_hidden_disable_of_three_binds_every_pair_and_one_of_two_comes_
     for (uint16_t id = 1; id <= 3; id++) wait_for(&s, id, "change.found");
     ND_AUTO_OP *late = sign_op(&s, three);
     cr_assert(nd_refused(&s.d, late, WIRE_ANSWER_STALE, NULL));
+    tear_down(&s);
+}
+
+/* Node 2 is asked before it signs. With node 4, which cannot be asked, there may be three. */
+QK_TEST(quorum, who_said_no_and_signed_afterwards_is_not_counted_as_a_no)
+{
+    enum { HOLD_MS = 12000, ASKED_MS = 2500 };
+    struct scene s;
+    set_up_with(&s, "seccomp = off\nsession_timeout_ms = 3000\npromise_hold_ms = 12000\n");
+    nodebox_stop(&s.box, 4, SIGKILL);
+    ND_AUTO_OP *op = nd_op(&s.d, "TrentService.DisableKey", s.body, three);
+    nd_call(&s.d, 1, &op->call, &op->answer[1]);
+    cr_assert_eq(op->answer[1].a.status, WIRE_ANSWER_OK);
+    nodebox_sleep_ms(ASKED_MS);
+    nd_call(&s.d, 2, &op->call, &op->answer[2]);
+    cr_assert_eq(op->answer[2].a.status, WIRE_ANSWER_OK);
+    nodebox_sleep_ms(HOLD_MS);
+    cr_assert_eq(nodebox_audit(&s.box, 1, "change.abandoned", s.key), 0u);
+    nodebox_start(&s.box, 4);
+    wait_for(&s, 1, "change.abandoned");
+    wait_for(&s, 2, "change.abandoned");
     tear_down(&s);
 }
