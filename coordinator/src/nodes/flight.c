@@ -44,7 +44,7 @@ static void on_answer(void *ctx, qk_err err, struct qk_bytes bytes)
 {
     struct flight *f = ctx;
     count_end(f->node, err, qk_mono_us() - f->started_us);
-    struct coord_reply r = {.node = f->node->id, .err = err, .bytes = QK_BUF(WIRE_CALL_MAX)};
+    struct coord_reply r = {.node = f->node->id, .err = err, .bytes = QK_BUF_SECRET(WIRE_CALL_MAX)};
     if (err == QK_OK) {
         qk_buf_add(&r.bytes, bytes.p, bytes.len);
         r.err = r.bytes.err;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "qk/clock.h"
+#include "rounds/chores.h"
 
 static const uint8_t text[] = "Hi There";
 #define MESSAGE qk_bytes(text, sizeof text - 1)
@@ -341,5 +342,20 @@ QK_TEST(mac_rounds, the_word_of_a_garbler_makes_none)
     for (size_t i = 0; i < 3; i++) b->w.fakes[i].bend = slander;
     qk_assert_err(generate(b), QK_E_DENIED);
     cr_expect_eq(count(&b->w.engine.counts.mac_suspects), 0);
+    bench_free(b);
+}
+
+/* Labels that come after their run has been given up have no owner who would wipe them: whatever
+ * a node answers is wiped when it is freed (check M-17). */
+QK_TEST(mac_rounds, M_17_what_a_node_answers_is_wiped_by_whoever_frees_it)
+{
+    struct bench *b = bench_new(3);
+    struct wire_call call = {.fetch_kind = KMS_KIND_KEY};
+    struct coord_reply reply;
+    qk_assert_ok(coord_call_one(&b->w.engine, 1, &call, WIRE_CALL_FETCH, &reply));
+    qk_assert_ok(reply.err);
+    cr_assert_gt(reply.bytes.len, 0u, "M-17");
+    cr_assert(reply.bytes.secret, "M-17");
+    coord_reply_free(&reply);
     bench_free(b);
 }
