@@ -37,8 +37,8 @@ for i in 4 3 2 1; do
     kill_member "node-$i"
     sleep 1.5
     start_member "node-$i"
-    sleep 2
     wait_ready 30
+    wait_all
 done
 wait $load || { cat "$WORK/load"; fail "nodes died under load: a caller saw an error"; }
 ok "nodes died under load: $(head -n 1 "$WORK/load")"

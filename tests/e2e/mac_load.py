@@ -33,10 +33,16 @@ def once(number, i):
     return None
 
 
+def goes_on():
+    """After the end, too, until what was broken is whole again, but not for ever."""
+    now = time.monotonic()
+    return now < end or (faults and last_good < last_error and now < end + 60)
+
+
 def work(number):
     global made, retryable, last_error, last_good
     i = 0
-    while time.monotonic() < end and not errors:
+    while goes_on() and not errors:
         i += 1
         try:
             bad = once(number, i)
