@@ -67,7 +67,7 @@ QK_TEST(quorum, a_certificate_of_t_nodes_is_refused_and_one_of_a_quorum_is_taken
     next_version(&s, two, &few);
     next_version(&s, three, &enough);
 
-    for (uint16_t id = 1; id <= NODES; id++)
+    for (uint16_t id = 1; id <= (uint16_t)NODES; id++)
         cr_assert_eq(nd_publish(&s.d, id, qk_buf_view(&few)), WIRE_ANSWER_REFUSED);
     ND_AUTO_OP *attached = sign_op(&s, others);
     for (uint32_t i = 0; i < attached->call.n_refs; i++)
@@ -75,7 +75,7 @@ QK_TEST(quorum, a_certificate_of_t_nodes_is_refused_and_one_of_a_quorum_is_taken
     attached->call.records[attached->call.n_records++] = qk_buf_view(&few);
     cr_assert(nd_refused(&s.d, attached, WIRE_ANSWER_REFUSED, "a record does not hold"));
 
-    for (uint16_t id = 1; id <= NODES; id++)
+    for (uint16_t id = 1; id <= (uint16_t)NODES; id++)
         cr_assert_eq(nd_publish(&s.d, id, qk_buf_view(&enough)), WIRE_ANSWER_OK);
     ND_AUTO_OP *old = sign_op(&s, others);
     cr_assert(nd_refused(&s.d, old, WIRE_ANSWER_STALE, NULL));
