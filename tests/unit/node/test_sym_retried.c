@@ -37,7 +37,7 @@ static void tear_down(struct scene *s)
 
 static void channels(struct scene *s)
 {
-    for (uint16_t id = 1; id <= NB_NODES; id++) cr_assert(ns_channel(&s->s, id));
+    for (uint16_t id = 1; id <= (uint16_t)NB_NODES; id++) cr_assert(ns_channel(&s->s, id));
 }
 
 /* The nodes tell each other first what they have signed: until then they say RETRY. */
@@ -63,7 +63,7 @@ static void rotates(struct scene *s, const char *what)
 static void one_attempt_counts(struct scene *s)
 {
     struct node_share_info first[NL_SHARES_MAX], info[NL_SHARES_MAX];
-    for (uint16_t id = 1; id <= NB_NODES; id++) {
+    for (uint16_t id = 1; id <= (uint16_t)NB_NODES; id++) {
         cr_assert_eq(nodebox_stop(&s->box, id, SIGTERM), 0);
         cr_assert_eq(nl_shares(&s->box, id, s->id, id == 1 ? first : info), 1, "node %u", id);
         const struct node_share_info *i = id == 1 ? &first[0] : &info[0];
@@ -74,7 +74,7 @@ static void one_attempt_counts(struct scene *s)
 
 static void restart(struct scene *s)
 {
-    for (uint16_t id = 1; id <= NB_NODES; id++) nodebox_start(&s->box, id);
+    for (uint16_t id = 1; id <= (uint16_t)NB_NODES; id++) nodebox_start(&s->box, id);
     nodebox_wait_ready(&s->box);
     channels(s);
 }
