@@ -10,6 +10,7 @@ enum {
     TIMEOUT_MS = 3000,
     TRIES = 20,
     NEWS_MAX = 4096, /* beyond it nodes are left to ask */
+    ENDS_MAX = 2048, /* of them, for nodes that are down */
     CALL_BYTES = 1500000,
     CALLS_MAX = 2, /* to one node at a time: what comes meanwhile travels together */
     GATHER_MS = 5, /* so does what comes within so long */
@@ -21,6 +22,7 @@ enum {
 struct news {
     struct news *next;
     struct qk_buf certified;
+    bool ends; /* key material is to go with it: kept for nodes that are down */
     bool pending[WIRE_NODES_MAX], in_flight[WIRE_NODES_MAX];
     unsigned tries[WIRE_NODES_MAX];
     uint64_t not_before_ms[WIRE_NODES_MAX];
@@ -34,7 +36,7 @@ struct coord_publisher {
     pthread_cond_t wake;
     bool stop, woken, fresh; /* fresh: something was published since we last looked */
     struct news *list, **last;
-    size_t n;
+    size_t n, n_ends;
     unsigned calls[WIRE_NODES_MAX]; /* in flight, by index */
     uint64_t sync_at_ms;            /* 0: nothing to sync */
 };
@@ -65,7 +67,8 @@ static bool news_done(const struct news *w)
 static void settle(struct news *w, size_t node, bool taken, uint64_t again_ms)
 {
     w->in_flight[node] = false;
-    if (taken || ++w->tries[node] >= TRIES) w->pending[node] = false;
+    bool given_up = ++w->tries[node] >= TRIES && !w->ends;
+    if (taken || given_up) w->pending[node] = false;
     w->not_before_ms[node] = again_ms;
 }
 
@@ -148,7 +151,7 @@ static void tell_node(struct coord_publisher *p, size_t node)
 static void forget_node(struct coord_publisher *p, size_t node)
 {
     for (struct news *w = p->list; w != NULL; w = w->next)
-        if (!w->in_flight[node]) w->pending[node] = false;
+        if (!w->in_flight[node] && !w->ends) w->pending[node] = false;
 }
 
 static void forget_done(struct coord_publisher *p)
@@ -162,6 +165,7 @@ static void forget_done(struct coord_publisher *p)
         }
         *at = w->next;
         p->n--;
+        p->n_ends -= w->ends;
         news_free(w);
     }
     p->last = at;
@@ -283,6 +287,18 @@ void coord_publisher_free(struct coord_publisher *p)
     free(p);
 }
 
+/* A node that has not heard of it keeps a share that should be gone. */
+static bool ends_material(struct qk_bytes certified)
+{
+    struct kms_record r;
+    struct kms_cert cert;
+    struct qk_bytes record;
+    if (kms_certified_decode(certified, &record, &cert) != QK_OK) return false;
+    if (kms_record_decode(record, &r) != QK_OK) return false;
+    return (r.kind == KMS_KIND_KEY && r.key.state == KMS_STATE_DELETED) ||
+           (r.kind == KMS_KIND_VERSION && !r.version_of.imported);
+}
+
 static struct news *news_new(const struct wire_cluster *c, struct qk_bytes certified)
 {
     struct news *w = calloc(1, sizeof *w);
@@ -290,6 +306,7 @@ static struct news *news_new(const struct wire_cluster *c, struct qk_bytes certi
     w->certified = (struct qk_buf)QK_BUF(KMS_CERTIFIED_MAX);
     qk_buf_add(&w->certified, certified.p, certified.len);
     for (size_t i = 0; i < c->n; i++) w->pending[i] = true;
+    w->ends = ends_material(certified);
     if (w->certified.err == QK_OK) return w;
     news_free(w);
     return NULL;
@@ -303,6 +320,8 @@ void coord_publish(struct coord_publisher *p, const struct qk_bytes *certified, 
         (void)pthread_mutex_lock(&p->mutex);
         bool room = p->n < NEWS_MAX && !p->stop;
         if (room) {
+            w->ends = w->ends && p->n_ends < ENDS_MAX;
+            p->n_ends += w->ends;
             *p->last = w;
             p->last = &w->next;
             p->n++;

@@ -2,7 +2,8 @@
  *
  *  One thread of its own, woken by what is published. Records that wait together travel together.
  *  Every node that is up is told until it has the record on its disk; one that is down is left to
- * ask (NEED) when it meets the record.
+ *  ask (NEED) when it meets the record. But news that key material is to go wait for it, as long as
+ *  the coordinator runs: nobody asks about a deleted key.
  */
 #ifndef COORD_PUBLISHER_H
 #define COORD_PUBLISHER_H

@@ -382,6 +382,41 @@ QK_TEST(rounds_change, every_node_hears_of_a_change_at_last)
     run_free(r);
 }
 
+static void wait_for_links(struct run *r, size_t n)
+{
+    for (int i = 0; i < 3000 && coord_nodes_n_up(r->w.engine.nodes) != n; i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    cr_assert_eq(coord_nodes_n_up(r->w.engine.nodes), n);
+}
+
+static bool is_told(struct run *r, size_t node)
+{
+    (void)pthread_mutex_lock(&r->w.lock);
+    bool told = r->w.fakes[node].calls[WIRE_CALL_PUBLISH] > 0;
+    (void)pthread_mutex_unlock(&r->w.lock);
+    return told;
+}
+
+QK_TEST(rounds_change, the_end_of_a_key_waits_for_a_node_that_is_away)
+{
+    struct run *r = run_new();
+    make_due(r);
+    wait_for_links(r, CW_NODES);
+    cw_fake_stop(&r->w.fakes[2]);
+    wait_for_links(r, CW_NODES - 1);
+    qk_assert_ok(coord_publisher_new(&r->w.engine.publisher, &r->w.engine, 100));
+    qk_assert_ok(coord_due_run(&r->w.engine, qk_now_ms()));
+    for (int i = 0; i < 1000 && !(is_told(r, 0) && is_told(r, 1)); i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    cr_assert(is_told(r, 0) && is_told(r, 1));
+    (void)nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL); /* the publisher looks again */
+    cw_fake_start(&r->w.fakes[2]);
+    for (int i = 0; i < 3000 && !is_told(r, 2); i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    cr_expect(is_told(r, 2));
+    run_free(r);
+}
+
 /* A node that promised the next version of the key, and lists it. bend_arg: which description. */
 static enum cw_fate has_promised(
     struct cw_fake *f, const struct wire_call *call, struct wire_answer *a, struct qk_buf *scratch)
