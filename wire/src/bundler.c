@@ -8,6 +8,7 @@ enum {
     WAITING_MAX = 4096,
     /* Calls gather for a frame until as many wait as are under way, which makes frames long when
      * there is much to do; but not longer than this. */
+    MANY = 32, /* so many do not wait for the frames under way */
     GATHER_MS = 5,
     LOOK_MS = 25, /* does somebody wait whom nobody sends? */
 };
@@ -179,8 +180,9 @@ static void on_frame(void *ctx, qk_err err, struct qk_bytes bytes)
 static bool is_time(const struct wire_bundler *b)
 {
     if (b->first == NULL) return false;
-    return b->n_waiting >= b->under_way || b->n_waiting >= WIRE_BUNDLE_MAX ||
-           qk_mono_ms() - b->first->since_ms >= GATHER_MS;
+    if (b->under_way == 0 || b->n_waiting >= WIRE_BUNDLE_MAX) return true;
+    bool many = b->n_waiting >= MANY && b->n_waiting >= b->under_way;
+    return many || qk_mono_ms() - b->first->since_ms >= GATHER_MS;
 }
 
 /* With the lock held: what is to travel together now. NULL: nothing, or no frame is free. */
