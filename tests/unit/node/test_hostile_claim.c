@@ -182,7 +182,7 @@ QK_TEST(hostile_claim, S_9_a_frame_with_a_field_for_x_or_p_is_none)
     wire_call_encode(&good, &op->call);
     qk_assert_ok(good.err);
     cr_assert_eq(good.p[0], 0xde, "a map of more than 15 keys");
-    cr_assert_eq(good.p[2], 17);
+    cr_assert_eq(good.p[2], 18);
     for (size_t i = 0; i < QK_COUNT(names); i++) {
         QK_AUTO_BUF more = QK_BUF(WIRE_CALL_MAX);
         qk_buf_add(&more, good.p, good.len);
