@@ -62,6 +62,12 @@ _Noreturn void qktest_abort(void);
 #define cr_assert_gt(a, b, ...) QKTEST_CHECK_((a) > (b), 1, #a " > " #b __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_geq(a, b, ...)                                                                   \
     QKTEST_CHECK_((a) >= (b), 1, #a " >= " #b __VA_OPT__(, ) __VA_ARGS__)
+#define cr_expect_lt(a, b, ...) QKTEST_CHECK_((a) < (b), 0, #a " < " #b __VA_OPT__(, ) __VA_ARGS__)
+#define cr_expect_leq(a, b, ...)                                                                   \
+    QKTEST_CHECK_((a) <= (b), 0, #a " <= " #b __VA_OPT__(, ) __VA_ARGS__)
+#define cr_expect_gt(a, b, ...) QKTEST_CHECK_((a) > (b), 0, #a " > " #b __VA_OPT__(, ) __VA_ARGS__)
+#define cr_expect_geq(a, b, ...)                                                                   \
+    QKTEST_CHECK_((a) >= (b), 0, #a " >= " #b __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_not(c, ...) QKTEST_CHECK_(!(c), 1, "not " #c __VA_OPT__(, ) __VA_ARGS__)
 #define cr_expect_not(c, ...) QKTEST_CHECK_(!(c), 0, "not " #c __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_null(p, ...)                                                                     \
