@@ -6,11 +6,10 @@
 
 enum {
     WAITING_MAX = 4096,
-    /* Calls gather for a frame until as many wait as are under way, which makes frames long when
-     * there is much to do; but not longer than this. */
-    MANY = 32, /* so many do not wait for the frames under way */
+    /* While a frame is under way calls gather until it is answered, or so many wait, and at least
+     * as many as are under way: long frames when there is much to do. But not longer than this. */
+    MANY = 32,
     GATHER_MS = 5,
-    LOOK_MS = 25, /* does somebody wait whom nobody sends? */
 };
 
 /* One call, waiting or in a frame. */
@@ -57,7 +56,7 @@ static bool wants_alarm(struct wire_bundler *b)
 
 static void set_alarm(struct wire_bundler *b)
 {
-    wire_alarm_set(&b->alarm, qk_mono_ms() + LOOK_MS);
+    wire_alarm_set(&b->alarm, qk_mono_ms() + GATHER_MS);
 }
 
 static void on_alarm(void *ctx, uint64_t now_ms)

@@ -127,6 +127,8 @@ static qk_err run(
     struct coord_op *op, uint64_t until_ms, struct kms_fault *fault, enum coord_step *step)
 {
     wait_for_nodes(op, until_ms);
+    /* without them no random bytes come either: there is nothing to wait for */
+    QK_ENSURE(coord_nodes_n_up(op->engine->nodes) >= op->engine->cluster->t, QK_E_BUSY);
     if (needs_pair(op)) {
         QK_TRY(authorise(op, until_ms, fault, step));
         if (*step != COORD_DONE) return QK_OK;

@@ -53,7 +53,7 @@ void wire_bundler_free(struct wire_bundler *b);
 QK_MUST_USE qk_err wire_bundler_call(
     struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx);
 /** The same in two steps: who has several calls to make adds them and then sends. What nobody sends
- *  leaves within 25 ms. */
+ *  leaves within 5 ms. */
 QK_MUST_USE qk_err wire_bundler_add(
     struct wire_bundler *b, struct qk_bytes bytes, unsigned timeout_ms, wire_call_fn fn, void *ctx);
 void wire_bundler_send(struct wire_bundler *b);
