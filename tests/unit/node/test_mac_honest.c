@@ -91,7 +91,7 @@ QK_TEST(mac_honest, strict_keys_stream_and_give_the_same_tags)
 {
     static const uint8_t material[64] = {7};
     static uint8_t message[4096];
-    static const size_t lengths[] = {1, 119, 4096};
+    static const size_t lengths[] = {1, 119, NM_LONG_MESSAGE};
     struct scene s;
     set_up(&s);
     for (unsigned alg = MPC_MAC_256; alg <= MPC_MAC_512; alg += 2) {

@@ -68,7 +68,7 @@ QK_TEST(mac_life, with_four_nodes_any_three_give_the_tag_and_one_may_be_down)
 /* One node of a long run dies in the middle of it. The others say so, and go on without it. */
 QK_TEST(mac_life, a_node_that_dies_in_a_run_leaves_the_others_free)
 {
-    static uint8_t message[4096];
+    static uint8_t message[NM_LONG_MESSAGE];
     static const struct mpc_mac_roles roles = {1, 2, 3};
     static const struct mpc_mac_roles without[] = {[1] = {4, 2, 3}, {1, 4, 3}, {1, 2, 4}};
     struct scene s;
