@@ -19,6 +19,15 @@ enum { NB_NODES = 3, NB_NODES_MAX = 5, NB_WAIT_MS = 120000, NB_STOP_MS = 30000 }
 #define NB_REGION   "us-east-1"
 #define NB_OPERATOR "alice"
 
+/** An `extra` line: the system call filter, deadly; sanitizers need calls of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NB_FILTER      "seccomp = off\n"
+#define NB_FILTER_MODE "Seccomp:\t0"
+#else
+#define NB_FILTER      "seccomp = kill\n"
+#define NB_FILTER_MODE "Seccomp:\t2"
+#endif
+
 struct nodebox {
     char dir[64];
     struct wire_identity *nodes[NB_NODES_MAX + 1]; /* by id, from 1 */

@@ -14,7 +14,7 @@ struct scene {
 
 static void set_up(struct scene *s)
 {
-    nodebox_up(&s->box, "seccomp = kill\n");
+    nodebox_up(&s->box, NB_FILTER);
     nd_init(&s->d, &s->box);
 }
 

@@ -1,17 +1,9 @@
 /* The whole work of a node under its system call filter: a call that is not on the list kills it,
- * so living through this proves the list long enough. Sanitizers need calls of their own: there the
- * filter stays off and the test is about the rest. */
+ * so living through this proves the list long enough. Sanitizers need calls of their own
+ * (nodebox.h): there the filter stays off and the test is about the rest. */
 #include <signal.h>
 #include "qktest/qktest.h"
 #include "nodedriver.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FILTER      "seccomp = off\n"
-#define FILTER_MODE "Seccomp:\t0"
-#else
-#define FILTER      "seccomp = kill\n"
-#define FILTER_MODE "Seccomp:\t2"
-#endif
 
 static const uint16_t pairs[][3] = {{1, 2, 0}, {1, 3, 0}, {2, 3, 0}};
 
@@ -22,7 +14,7 @@ QK_TEST(node_seccomp, a_node_does_all_its_work_under_the_filter)
     struct nodebox box;
     struct nd d;
     char key[KMS_UUID_LEN + 1], body[256];
-    nodebox_up(&box, FILTER "audit_rotate_mib = 1\naudit_sync = all\n");
+    nodebox_up(&box, NB_FILTER "audit_rotate_mib = 1\naudit_sync = all\n");
     for (uint16_t id = 1; id <= NB_NODES; id++) {
         char path[64], line[4096] = "";
         (void)snprintf(path, sizeof path, "/proc/%d/status", (int)box.pid[id]);
@@ -30,7 +22,7 @@ QK_TEST(node_seccomp, a_node_does_all_its_work_under_the_filter)
         cr_assert_not_null(f);
         size_t n = fread(line, 1, sizeof line - 1, f);
         (void)fclose(f);
-        cr_assert_not_null(memmem(line, n, FILTER_MODE, strlen(FILTER_MODE)), "%s", line);
+        cr_assert_not_null(memmem(line, n, NB_FILTER_MODE, strlen(NB_FILTER_MODE)), "%s", line);
     }
     nd_init(&d, &box);
     for (size_t i = 0; i < QK_COUNT(specs); i++) nd_create_key(&d, specs[i], key);
